@@ -1,0 +1,66 @@
+"""Run a language model once, keep every layer's word vectors, and query them.
+
+::
+
+    import repstore
+
+    repstore.ingest("senses:data/polysemy.jsonl", "store/", model="smollm2")
+    store = repstore.open("store/")
+    store.probe("wic", run="smollm2/base")
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from repstore.auditing import audit
+    from repstore.errors import RepstoreError
+    from repstore.ingestion import IngestReport, ingest
+    from repstore.results import ResultTable
+    from repstore.spec import Progress
+    from repstore.storage.vectors import LayerVectors
+    from repstore.store import Store, open
+    from repstore.upkeep import repair, verify
+
+__version__ = version("repstore")
+
+_HOMES = {
+    "IngestReport": "repstore.ingestion",
+    "LayerVectors": "repstore.storage.vectors",
+    "Progress": "repstore.spec",
+    "RepstoreError": "repstore.errors",
+    "ResultTable": "repstore.results",
+    "Store": "repstore.store",
+    "audit": "repstore.auditing",
+    "ingest": "repstore.ingestion",
+    "repair": "repstore.upkeep",
+    "verify": "repstore.upkeep",
+    "open": "repstore.store",
+}
+
+__all__ = [
+    "IngestReport",
+    "LayerVectors",
+    "Progress",
+    "RepstoreError",
+    "ResultTable",
+    "Store",
+    "__version__",
+    "audit",
+    "ingest",
+    "open",
+    "repair",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Names are loaded when first used, so that "repstore --help" does not wait for duckdb and pyarrow.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'repstore' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,1 @@
+"""Word vectors to results: numpy and SIMD kernels, no torch. One file per analysis."""

@@ -1,0 +1,56 @@
+"""Means and standard deviations of dimensions, and vectors standardized by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from repstore.analysis.kernels import float32_blocks
+
+EPSILON = 1e-6
+"""Added to the standard deviation, as the code of Liu et al. 2024 does."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation (Bessel-corrected) of each dimension. *Shape:* (d_model,), float64."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    def standardize(self, rows: np.ndarray) -> np.ndarray:
+        """z-scores: (x - mean) / (std + 1e-6). *Shape:* as `rows`, float64.
+
+        A dimension without variance becomes exactly 0.
+        """
+        scores: np.ndarray = (rows - self.mean) / (self.std + EPSILON)
+        return scores
+
+
+def moments(matrices: Iterable[np.ndarray]) -> Moments:
+    """Moments over the rows of all matrices, in one pass.
+
+    Sums are of differences from the first row, in float64: a constant dimension has a deviation of exactly
+    0, and a large mean does not drown a small deviation. The deviation of a single row is 0.
+
+    Args:
+        matrices: *Shape of each:* (n_rows, d_model), float16 or float32.
+    """
+    origin: np.ndarray | None = None
+    n_rows = 0
+    total = squares = np.zeros(())
+    for matrix in matrices:
+        for block in float32_blocks(matrix):
+            if origin is None:
+                origin = block[0].astype(np.float64)
+                total, squares = np.zeros_like(origin), np.zeros_like(origin)
+            difference = block - origin
+            n_rows += len(block)
+            total += difference.sum(axis=0)
+            squares += np.einsum("nd,nd->d", difference, difference)
+    if origin is None:
+        raise ValueError("no rows")
+    variance = (squares - total**2 / n_rows) / max(n_rows - 1, 1)
+    return Moments(origin + total / n_rows, np.sqrt(np.maximum(variance, 0.0)))

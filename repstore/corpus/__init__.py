@@ -1,0 +1,45 @@
+"""Text in: one reader per format. A corpus is a stream of texts with their words, then of pairs.
+
+====================  =========================================================================
+source                what it reads
+====================  =========================================================================
+``wic:FOLDER``        Word-in-Context in its official layout
+``senses:FILE.jsonl`` sense-annotated words, one JSON object a line (docs/corpora.md)
+``text:FILE``         plain text, one sentence a line, every word a word
+====================  =========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from repstore.corpus.plain import read_text
+from repstore.corpus.senses import read_senses
+from repstore.corpus.source import Corpus
+from repstore.corpus.wic import read_wic
+from repstore.errors import ArgumentError, CorpusError, did_you_mean
+
+__all__ = ["Corpus", "read"]
+
+READERS: dict[str, Callable[[Path], Corpus]] = {
+    "wic": read_wic,
+    "senses": read_senses,
+    "text": read_text,
+}
+
+
+def read(source: str) -> Corpus:
+    """Open a corpus given as ``format:path``. The text itself is read when the corpus is iterated.
+
+    Raises:
+        ArgumentError: no such format.
+        CorpusError: nothing at that path.
+    """
+    kind, colon, path = source.partition(":")
+    if not colon or kind not in READERS:
+        hint = did_you_mean(kind, READERS) if colon else f"Formats: {', '.join(READERS)}."
+        raise ArgumentError(f'"{source}" is not FORMAT:PATH with a known format. {hint}')
+    if not Path(path).exists():
+        raise CorpusError(f"{path} does not exist. Give the path of a {kind} corpus.")
+    return READERS[kind](Path(path))

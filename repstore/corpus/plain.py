@@ -1,0 +1,74 @@
+"""Plain text: one sentence a line, every word a word."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from repstore.corpus.source import CHUNK, Corpus, lines
+from repstore.errors import CorpusError
+from repstore.spec import Pair, Text, Word
+
+
+def read_text(path: Path) -> Corpus:
+    """Read a text file. Words are stretches between blanks, less what is no letter or digit at either end.
+
+    Empty lines are passed over; a line without any word (only punctuation) is kept as a text.
+    """
+    if not path.is_file():
+        raise CorpusError(f"{path} is not a file. Give a text file with one sentence a line.")
+
+    def texts() -> Iterator[Text]:
+        for _, line in lines(path):
+            text = line.strip()
+            if text:
+                yield Text(text, tuple(words_of(text)))
+
+    return Corpus(path.stem, f"text:{path}", texts, lambda: iter(()))
+
+
+def words_of(text: str) -> Iterator[Word]:
+    """The words of a text, in order."""
+    for position, chunk in enumerate(CHUNK.finditer(text)):
+        inner = [at for at in range(*chunk.span()) if unicodedata.category(text[at])[0] in "LN"]
+        if not inner:
+            continue
+        start, end = inner[0], inner[-1] + 1
+        while end < chunk.end() and unicodedata.category(text[end])[0] == "M":  # a vowel sign, an accent
+            end += 1
+        yield Word(position, start, end, text[start:end])
+
+
+def with_all_words(corpus: Corpus) -> Corpus:
+    """A corpus in which every word of every text is a word, annotated where it was before.
+
+    Pairs are kept. Its name ends in ``-all``, so that it can stand in a store beside the corpus itself.
+    """
+
+    def texts() -> Iterator[Text]:
+        for text in corpus.texts():
+            yield replace(text, words=tuple(word for word, _ in _filled(text)))
+
+    def pairs() -> Iterator[Pair]:
+        ordinals = [
+            n
+            for n, annotated in enumerate(flag for text in corpus.texts() for _, flag in _filled(text))
+            if annotated
+        ]
+        for pair in corpus.pairs():
+            yield replace(pair, word_a=ordinals[pair.word_a], word_b=ordinals[pair.word_b])
+
+    return Corpus(f"{corpus.name}-all", corpus.source, texts, pairs)
+
+
+def _filled(text: Text) -> list[tuple[Word, bool]]:
+    """The annotated words of a text and the others that do not overlap them, in order; and which is which."""
+    others = [
+        word
+        for word in words_of(text.text)
+        if not any(w.char_start < word.char_end and word.char_start < w.char_end for w in text.words)
+    ]
+    both = [(word, True) for word in text.words] + [(word, False) for word in others]
+    return sorted(both, key=lambda each: each[0].char_start)

@@ -1,0 +1,1 @@
+"""Words to word vectors. The only room that knows torch and transformers."""

@@ -1,0 +1,59 @@
+"""The plain way to a word vector: one text at a time, `output_hidden_states`, loops.
+
+Audit compares with it. Nothing is shared with the encoder but loading and the window of a text that is
+too long: the point is to be a second, simple computation of the same thing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from repstore.encode.loading import load
+from repstore.encode.models import ModelFiles
+from repstore.encode.templates import Template
+from repstore.encode.windows import window_for
+from repstore.spec import DType, Pooling
+
+
+class PlainModel:
+    """A model as a careful user of transformers would run it."""
+
+    def __init__(self, files: ModelFiles, dtype: DType, device: str) -> None:
+        self._tokenizer, model = load(files, dtype)
+        self._model = model.to(device)
+
+    def word_vectors(
+        self,
+        template: Template,
+        pooling: Pooling,
+        text: str,
+        span: tuple[int, int],
+        form: str,
+        lemma: str | None,
+        max_tokens: int,
+    ) -> np.ndarray:
+        """One word's vector at every layer. *Shape:* (n_layers, d_model), float32."""
+        rendered, place = template.render(text, span, form, lemma)
+        assert place is not None, "a word with a vector has a place"
+        encoded = self._tokenizer(rendered, return_offsets_mapping=True, return_special_tokens_mask=True)
+        ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
+        tokens = []
+        for n, (start, end) in enumerate(encoded["offset_mapping"]):
+            if any(start <= at < end and not rendered[at].isspace() for at in range(*place)):
+                tokens.append(n)
+        if template.reading == "last" or pooling == "last":
+            tokens = tokens[-1:]
+        elif pooling == "first":
+            tokens = tokens[:1]
+        if len(ids) > max_tokens:
+            n_leading, n_trailing = special.index(0), special[::-1].index(0)
+            window = window_for(np.array(tokens), len(ids), n_leading, n_trailing, max_tokens)
+            assert window is not None, "a word with a vector fits into a window"
+            ids = ids[:n_leading] + ids[window.start : window.end] + ids[len(ids) - n_trailing :]
+            tokens = [n - window.start + n_leading for n in tokens]
+        with torch.inference_mode():
+            states = self._model(
+                input_ids=torch.tensor([ids], device=self._model.device), output_hidden_states=True
+            ).hidden_states
+        return np.stack([state[0, tokens].float().mean(dim=0).cpu().numpy() for state in states])

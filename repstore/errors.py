@@ -1,0 +1,87 @@
+"""Every error repstore raises on purpose. Each message says what, where, and what to do now.
+
+::
+
+    RepstoreError
+     ├─ ArgumentError         an argument that cannot be used: unknown layer, bad threshold, ...
+     │   └─ NotFoundError     a run, corpus, word or layer that the store does not have
+     ├─ CorpusError           input that cannot be read, with file and line
+     ├─ ModelError            a model that cannot be found, loaded or understood
+     ├─ MissingExtraError     an optional part of repstore that is not installed
+     ├─ QueryError            SQL that DuckDB refuses
+     ├─ ResultError           a question the stored vectors cannot answer
+     └─ StoreError
+         ├─ StoreNotFoundError
+         ├─ StoreVersionError   written by a newer repstore
+         ├─ StoreLockedError    another writer is at work
+         └─ StoreDamagedError   files that contradict each other
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RepstoreError(Exception):
+    """Base of all errors raised by repstore."""
+
+
+class ArgumentError(RepstoreError, ValueError):
+    """An argument cannot be used as given."""
+
+
+class NotFoundError(ArgumentError, LookupError):
+    """The store has no such run, corpus, word or layer."""
+
+
+class CorpusError(RepstoreError):
+    """Input text or annotation that cannot be read."""
+
+
+class ModelError(RepstoreError):
+    """A model that cannot be found, loaded or understood."""
+
+
+class MissingExtraError(RepstoreError, ImportError):
+    """An optional part of repstore is not installed."""
+
+
+class QueryError(RepstoreError):
+    """SQL that cannot be run."""
+
+
+class ResultError(RepstoreError):
+    """A question that the stored vectors cannot answer."""
+
+
+class StoreError(RepstoreError):
+    """Something is wrong with a store."""
+
+
+class StoreNotFoundError(StoreError):
+    """There is no store at that path."""
+
+
+class StoreVersionError(StoreError):
+    """The store has a format this version does not know."""
+
+
+class StoreLockedError(StoreError):
+    """Another process is writing to the store."""
+
+
+class StoreDamagedError(StoreError):
+    """Files of the store are missing or contradict each other."""
+
+
+def did_you_mean(asked: str, known: Iterable[str]) -> str:
+    """A hint naming the closest known name, or listing what there is."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(asked, names, n=1)
+    if close:
+        return f'Did you mean "{close[0]}"?'
+    if not names:
+        return "There are none."
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"Known: {shown}."

@@ -1,0 +1,191 @@
+"""Groups: runs over one corpus that are encoded together, sharing forward passes.
+
+Which texts share a batch decides the last bits of a vector. So a group stays a group: a run that was
+interrupted is resumed with the same companions, and ends with the bytes it would have had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repstore.analysis import kernels
+from repstore.encode.templates import template_of
+from repstore.errors import StoreError
+from repstore.schemas import rows_per_part
+from repstore.spec import CorpusInfo, LayerStats, Progress, RunInfo, RunSpec, StoredDType
+from repstore.storage import manifest
+from repstore.storage.catalog import publish_catalog
+from repstore.storage.commit import commit_part
+from repstore.storage.corpora import read_rows
+from repstore.storage.layout import Layout
+from repstore.storage.runs import read_run, write_run
+
+if TYPE_CHECKING:
+    from repstore.encode.blocks import EncodedBlock
+    from repstore.encode.encoder import Encoder
+    from repstore.encode.passes import BlockWord, View
+
+SAME_TO_RESUME = ("device", "attention", "versions")
+"""What must be as it was when a run was begun, since it decides the last bits of its vectors."""
+
+
+def start_runs(
+    layout: Layout, corpus: CorpusInfo, runs: Sequence[tuple[str, str, RunSpec]], contract: dict[str, Any]
+) -> list[list[RunInfo]]:
+    """Record the runs that are new, and find the groups of all.
+
+    New runs form a group, unless a crash left runs on the disk that announce them as theirs.
+
+    Args:
+        layout: the store.
+        corpus: what the runs are over.
+        runs: name, template as asked for, and spec of each.
+        contract: the numerical contract of this session.
+
+    Returns:
+        The groups to which the runs belong.
+
+    Raises:
+        StoreError: a run was begun under another contract, or a name is taken.
+    """
+    begun = {
+        spec.run_id: read_run(layout, spec.run_id)
+        for *_, spec in runs
+        if layout.run(spec.run_id).info.exists()
+    }
+    for run in begun.values():
+        for key in SAME_TO_RESUME:
+            if run.contract[key] != contract[key]:
+                raise StoreError(
+                    f"{run.name} was begun with {key} {run.contract[key]}; this is {contract[key]}. "
+                    "Resume it as it was begun, or ingest into another store."
+                )
+    new = [run for run in runs if run[-1].run_id not in begun]
+    companions = tuple(spec.run_id for *_, spec in new)
+    announced = {run_id: run for run in begun.values() for run_id in run.group}
+    for name, template, spec in new:
+        like = announced.get(spec.run_id)
+        write_run(
+            layout,
+            RunInfo(
+                run_id=spec.run_id,
+                name=name,
+                corpus=corpus.name,
+                template=template,
+                spec=spec,
+                contract=like.contract if like else contract,
+                group=like.group if like else companions,
+                n_words=corpus.n_words,
+                rows_per_part=rows_per_part(spec.model.n_layers, spec.model.d_model),
+            ),
+        )
+    groups = dict.fromkeys(read_run(layout, spec.run_id).group for *_, spec in runs)
+    return [
+        [read_run(layout, run_id) for run_id in group if layout.run(run_id).info.exists()] for group in groups
+    ]
+
+
+def missing_parts(layout: Layout, run: RunInfo) -> list[int]:
+    """The parts of a run that are not committed."""
+    folder = layout.run(run.run_id)
+    return [part for part in range(run.n_parts) if not manifest.is_committed(folder, part)]
+
+
+def encode_group(
+    layout: Layout, encoder: Encoder, runs: Sequence[RunInfo], progress: Callable[[Progress], None]
+) -> None:
+    """Make the parts that the runs of a group lack. A part is written while the next is encoded."""
+    from repstore.encode.blocks import BlockEncoder
+
+    first = runs[0]
+    lacking: dict[int, list[RunInfo]] = {}
+    for run in runs:
+        for part in missing_parts(layout, run):
+            lacking.setdefault(part, []).append(run)
+    n_total = sum(len(needing) * _n_words(first, part) for part, needing in lacking.items())
+    n_done = 0
+    blocks = BlockEncoder(encoder, [_view(run.spec) for run in runs], first.contract["batch_tokens"])
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        written: Future[None] = writer.submit(lambda: None)
+        for part, needing in sorted(lacking.items()):
+            n_here = len(needing) * _n_words(first, part)
+            word_ids, texts, words = _read_block(layout, first, part)
+            tick = partial(_tell, progress, n_done, n_here, n_total)
+            encoded = blocks.encode(texts, words, tick)
+            made = [(run, block) for run, block in zip(runs, encoded, strict=True) if run in needing]
+            written.result()  # at most one part waits in memory
+            written = writer.submit(_write, layout, part, word_ids, made)
+            n_done += n_here
+        progress(Progress("Writing", n_done, n_total))
+        written.result()
+
+
+def _tell(progress: Callable[[Progress], None], n_done: int, n_here: int, n_total: int, share: float) -> None:
+    progress(Progress("Encoding", n_done + round(share * n_here), n_total))
+
+
+def _n_words(run: RunInfo, part: int) -> int:
+    """Words of a part, those that will be skipped included."""
+    return min(run.rows_per_part, run.n_words - part * run.rows_per_part)
+
+
+def _view(spec: RunSpec) -> View:
+    from repstore.encode.passes import View
+
+    return View(template_of(spec), spec.pooling)
+
+
+def _read_block(layout: Layout, run: RunInfo, part: int) -> tuple[np.ndarray, list[str], list[BlockWord]]:
+    """The ids of the words of a part, the texts that hold them, and the words."""
+    from repstore.encode.passes import BlockWord
+
+    files = layout.corpus(run.spec.corpus_id)
+    start = part * run.rows_per_part
+    words = read_rows(files.words, start, start + _n_words(run, part))
+    text_ids = words["text_id"].to_numpy()
+    first_text = text_ids[0] - read_rows(files.texts, 0, 1)["text_id"][0].as_py()
+    texts = read_rows(files.texts, first_text, first_text + text_ids[-1] - text_ids[0] + 1)
+    columns = (words[name].to_pylist() for name in ("char_start", "char_end", "form", "lemma"))
+    rows = zip(text_ids - text_ids[0], *columns, strict=True)
+    return (
+        words["word_id"].to_numpy(),
+        texts["text"].to_pylist(),
+        [BlockWord(int(text), (start, end), form, lemma) for text, start, end, form, lemma in rows],
+    )
+
+
+def _write(
+    layout: Layout, part: int, word_ids: np.ndarray, made: Sequence[tuple[RunInfo, EncodedBlock]]
+) -> None:
+    for run, block in made:
+        skipped = [
+            {
+                "word_id": int(word_ids[skip.word]),
+                "reason": skip.reason,
+                "n_tokens": skip.n_tokens,
+                "rendered": skip.rendered,
+            }
+            for skip in block.skipped
+        ]
+        commit_part(
+            layout.run(run.run_id),
+            run.run_id,
+            part,
+            word_ids=word_ids[block.words],
+            layers=block.layers,
+            stats=[_stats(matrix) for matrix in block.layers] if len(block.words) else [],
+            skipped=skipped,
+            n_windowed=block.n_windowed,
+        )
+    publish_catalog(layout)
+
+
+def _stats(matrix: np.ndarray) -> LayerStats:
+    norms = kernels.norms(matrix)
+    dtype: StoredDType = "float32" if matrix.dtype == np.float32 else "float16"
+    return LayerStats(dtype, *(float(of(norms)) for of in (np.min, np.median, np.max)))

@@ -1,0 +1,268 @@
+"""One ingestion: a corpus through a model into a store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from repstore import corpus as corpora
+from repstore.corpus.plain import with_all_words
+from repstore.encode.templates import Template, parse_template
+from repstore.errors import ArgumentError, MissingExtraError, StoreError, did_you_mean
+from repstore.groups import encode_group, missing_parts, start_runs
+from repstore.schemas import rows_per_part
+from repstore.spec import CorpusInfo, DType, DTypeChoice, IngestPlan, Pooling, Progress, RunSpec, WordChoice
+from repstore.storage import manifest
+from repstore.storage.catalog import is_current, publish_catalog
+from repstore.storage.corpora import identify, write_corpus
+from repstore.storage.layout import Layout
+from repstore.storage.lock import writing
+from repstore.storage.runs import check_place, create_store, read_run
+
+if TYPE_CHECKING:
+    from repstore.corpus import Corpus
+    from repstore.encode.encoder import Encoder
+
+BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run after an ingest. `n_new` of its vectors and skipped words were made by this ingest."""
+
+    run: str
+    run_id: str
+    n_words: int
+    n_vectors: int
+    n_skipped: int
+    n_windowed: int
+    n_new: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest planned and did. No plan: nothing was left to do. No runs: it was a dry run."""
+
+    store: Path
+    corpus: CorpusInfo
+    plan: IngestPlan | None
+    runs: tuple[RunReport, ...]
+
+    @property
+    def n_new(self) -> int:
+        """Word vectors made, and words skipped, by this ingest; 0 if everything was there."""
+        return sum(run.n_new for run in self.runs)
+
+
+def ingest(
+    source: str,
+    store: str | Path,
+    *,
+    model: str,
+    templates: Sequence[str] = ("base",),
+    words: WordChoice = "targets",
+    pooling: Pooling = "mean",
+    dtype: DTypeChoice = "auto",
+    device: str | None = None,
+    batch_tokens: int | None = None,
+    name: str | None = None,
+    corpus_name: str | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> IngestReport:
+    """Run a model over a corpus and store every layer's word vectors, one run per template.
+
+    What the store already has is not made again: the same call twice does nothing the second time, and
+    after a crash it goes on with the first part that is missing.
+
+    Args:
+        source: a corpus, as ``format:path`` (`repstore.corpus`).
+        store: folder of the store; made if it does not exist.
+        model: a short name (smollm2, minilm), a folder, a .gguf file or a Hugging Face id.
+        templates: names of built-in templates, or ``NAME=PATTERN`` (`repstore.encode.templates`).
+        words: the annotated words of the corpus, or all words of its texts.
+        pooling: how a word's tokens become one vector.
+        dtype: of the forward pass; ``auto`` is bfloat16 on a GPU and float32 elsewhere.
+        device: where the model runs; a GPU if there is one, unless given.
+        batch_tokens: most tokens in a forward pass, padding included. A resumed run keeps its own.
+        name: of the run, instead of ``MODEL/TEMPLATE``; for one template.
+        corpus_name: of the corpus, instead of its file's name.
+        dry_run: plan, and stop before anything is written.
+        force: begin even if the disk seems too small.
+        progress: told the plan, and how far the ingest is.
+
+    Raises:
+        ArgumentError, CorpusError, ModelError: something given cannot be used; nothing was written.
+        StoreError: the folder is not a store, a name in it is taken, a run was begun differently, or the disk
+            is too small.
+        StoreLockedError: another process is writing to the store.
+        MissingExtraError: torch and transformers are not installed.
+    """
+    views = [parse_template(template) for template in templates]
+    _check(views, words, pooling, dtype, batch_tokens, name)
+    layout = Layout(Path(store))
+    check_place(layout.root)
+    progress(Progress("Reading the corpus"))
+    corpus = corpora.read(source)
+    if words == "all":
+        corpus = with_all_words(corpus)
+    info = identify(corpus, corpus_name)
+    _require_encode()
+    from repstore.encode.encoder import Encoder
+    from repstore.encode.loading import default_device
+    from repstore.encode.models import find_model
+
+    files = find_model(model, lambda message: progress(Progress(message)))
+    device = device or default_device()
+    wanted = _dtype(dtype, device)
+    specs = [
+        RunSpec(files.identity, info.corpus_id, view.template, view.pattern, view.reading, pooling, wanted)
+        for view in views
+    ]
+    _check_name(layout, name, specs[0])
+    pending = [n for n, spec in enumerate(specs) if not _is_complete(layout, spec.run_id)]
+    plan = encoder = None
+    if pending:
+        progress(Progress(f"Loading {files.identity.name}"))
+        encoder = Encoder(files, wanted, device)
+        progress(Progress("Planning"))
+        plan = _plan(
+            layout, corpus, info.n_words, encoder, [views[n] for n in pending], [specs[n] for n in pending]
+        )
+        progress(Progress("Planned", plan=plan))
+    if dry_run:
+        return IngestReport(layout.root, info, plan, ())
+    if plan and plan.disk_bytes > plan.disk_free and not force:
+        raise StoreError(
+            f"{layout.root} needs {plan.disk_bytes / 1e9:.1f} GB; {plan.disk_free / 1e9:.1f} GB are free. "
+            "Free some, choose another disk, or go on all the same with --force."
+        )
+    create_store(layout.root)
+    with writing(layout):
+        write_corpus(layout, corpus, info)
+        before = [_n_accounted(layout, spec.run_id) for spec in specs]
+        if encoder is not None:
+            budget = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])
+            contract = encoder.contract(budget) | {"repstore": version("repstore")}
+            runs = [
+                (name or f"{files.identity.name}/{views[n].name}", views[n].given, specs[n]) for n in pending
+            ]
+            for group in start_runs(layout, info, runs, contract):
+                encode_group(layout, encoder, group, progress)
+        if not is_current(layout):
+            publish_catalog(layout)
+        reports = tuple(_report(layout, spec.run_id, n) for spec, n in zip(specs, before, strict=True))
+    return IngestReport(layout.root, info, plan, reports)
+
+
+def _plan(
+    layout: Layout,
+    corpus: Corpus,
+    n_words: int,
+    encoder: Encoder,
+    views: Sequence[Template],
+    specs: Sequence[RunSpec],
+) -> IngestPlan:
+    from repstore.encode.passes import View
+    from repstore.encode.plan import blocks_of, cost_of
+
+    model = specs[0].model
+    n_rows = rows_per_part(model.n_layers, model.d_model)
+    row_bytes = model.n_layers * model.d_model * 2
+    blocks = blocks_of(corpus.texts(), n_rows, _committed(layout, specs))
+    cost = cost_of(encoder, [View(v, s.pooling) for v, s in zip(views, specs, strict=True)], blocks)
+    folder = layout.root.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return IngestPlan(
+        cost=cost,
+        # One part of every run is filled while the one before is written.
+        memory_bytes=min(2, cost.n_parts) * len(specs) * min(n_rows, n_words) * row_bytes,
+        disk_bytes=cost.n_vectors * row_bytes,
+        disk_free=shutil.disk_usage(folder).free,
+    )
+
+
+def _committed(layout: Layout, specs: Sequence[RunSpec]) -> set[int]:
+    """Parts that every one of these runs has."""
+    parts = [{part.part for part in manifest.committed_parts(layout.run(spec.run_id))} for spec in specs]
+    return set.intersection(*parts)
+
+
+def _check(
+    views: Sequence[Template],
+    words: str,
+    pooling: str,
+    dtype: str,
+    batch_tokens: int | None,
+    name: str | None,
+) -> None:
+    if not views:
+        raise ArgumentError("No template. Give at least one, such as base.")
+    names = [view.name for view in views]
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"A template is given twice: {', '.join(names)}.")
+    if len({(view.pattern, view.reading) for view in views}) < len(views):
+        raise ArgumentError(f"Two of the templates are the same but for their names: {', '.join(names)}.")
+    if name is not None and len(views) > 1:
+        raise ArgumentError("A name can be given to one run at a time; there are several templates.")
+    for option, value, known in (
+        ("words", words, get_args(WordChoice)),
+        ("pooling", pooling, get_args(Pooling)),
+        ("dtype", dtype, get_args(DTypeChoice)),
+    ):
+        if value not in known:
+            raise ArgumentError(f'No {option} "{value}". {did_you_mean(value, known)}')
+    if batch_tokens is not None and batch_tokens < 1:
+        raise ArgumentError(f"batch_tokens is {batch_tokens}; it must be at least 1.")
+
+
+def _require_encode() -> None:
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise MissingExtraError(
+                f"Ingestion runs a model and needs {package}. Install it with: pip install 'repstore[encode]'"
+            )
+
+
+def _check_name(layout: Layout, name: str | None, spec: RunSpec) -> None:
+    if name is not None and layout.run(spec.run_id).info.exists():
+        known = read_run(layout, spec.run_id).name
+        if known != name:
+            raise ArgumentError(f'{layout.root} has this run already, as "{known}".')
+
+
+def _dtype(choice: DTypeChoice, device: str) -> DType:
+    if choice == "auto":
+        return "bfloat16" if device.startswith("cuda") else "float32"
+    return choice
+
+
+def _is_complete(layout: Layout, run_id: str) -> bool:
+    return layout.run(run_id).info.exists() and not missing_parts(layout, read_run(layout, run_id))
+
+
+def _n_accounted(layout: Layout, run_id: str) -> int:
+    """Words of a run that have a vector or were skipped."""
+    parts = manifest.committed_parts(layout.run(run_id))
+    return sum(part.n_words + part.n_skipped for part in parts)
+
+
+def _report(layout: Layout, run_id: str, n_before: int) -> RunReport:
+    info = read_run(layout, run_id)
+    parts = manifest.committed_parts(layout.run(run_id))
+    return RunReport(
+        run=info.name,
+        run_id=run_id,
+        n_words=info.n_words,
+        n_vectors=sum(part.n_words for part in parts),
+        n_skipped=sum(part.n_skipped for part in parts),
+        n_windowed=sum(part.n_windowed for part in parts),
+        n_new=_n_accounted(layout, run_id) - n_before,
+    )

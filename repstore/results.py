@@ -1,0 +1,211 @@
+"""Tables of results that know what they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from repstore.errors import ArgumentError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas
+    from rich.console import Group
+
+SHOWN_ROWS = 40
+UNBOUNDED = 100_000
+TEXT_WIDTH = 88
+KEYWORD = {"text", "char_start", "char_end"}
+"""Columns of a word in its text; printed tables show the word in brackets instead of its place."""
+
+
+@dataclass(frozen=True, repr=False)
+class Figure:
+    """How a result is drawn: curves of `y` (one per `series`) against `x`, or a matrix of `y`."""
+
+    kind: Literal["curve", "matrix"]
+    x: str
+    y: str
+    series: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class ResultTable:
+    """An Arrow table with its meaning.
+
+    Attributes:
+        table: the rows.
+        title: one line that says what they are.
+        units: what the numbers of a column mean, by column.
+        provenance: run, split, seed, ... : what the result was computed from.
+        figure: how it is drawn, if it can be.
+    """
+
+    table: pa.Table
+    title: str
+    units: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    figure: Figure | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.table.column_names)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __getitem__(self, column: str) -> list[Any]:
+        values: list[Any] = self.table[column].to_pylist()
+        return values
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The rows, as dictionaries."""
+        return iter(self.table.to_pylist())
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return self.table
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows as a pandas data frame."""
+        try:
+            frame: pandas.DataFrame = self.table.to_pandas()
+        except ImportError:
+            raise MissingExtraError("Data frames need pandas. Install it with: pip install pandas") from None
+        return frame
+
+    def to_json(self) -> str:
+        """The rows as an array of objects; NaN and infinities become null."""
+        return json.dumps([{k: _plain(v) for k, v in row.items()} for row in self], ensure_ascii=False)
+
+    def to_csv(self) -> str:
+        """The rows as CSV with a header."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(row.values() for row in self)
+        return text.getvalue()
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write the rows, with title, units and provenance in the file's metadata."""
+        about = {
+            "title": self.title,
+            "units": dict(self.units),
+            "provenance": dict(self.provenance),
+        }
+        metadata = {"repstore": json.dumps(about)}
+        pq.write_table(self.table.replace_schema_metadata(metadata), path)
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the result into a PNG, SVG or PDF file.
+
+        Raises:
+            ArgumentError: it has no curve and no matrix.
+            MissingExtraError: matplotlib is not installed.
+        """
+        from repstore import plots
+
+        if self.figure is None:
+            raise ArgumentError(f'"{self.title}" is a list, with no curve or matrix to draw.')
+        shape, columns = self.figure, self.table.to_pydict()
+        labels = {name: self._label(name) for name in self.columns}
+        if shape.kind == "matrix":
+            assert shape.series is not None
+            plots.matrix(Path(path), columns, labels, self.title, shape.x, shape.series, shape.y)
+        else:
+            plots.curves(Path(path), columns, labels, self.title, shape.x, shape.y, shape.series)
+
+    def __repr__(self) -> str:
+        return self.to_text(SHOWN_ROWS)
+
+    def to_text(self, limit: int | None = None) -> str:
+        """The first rows (all, without a limit) as aligned text."""
+        from rich.console import Console
+
+        text = io.StringIO()
+        console = Console(file=text, width=UNBOUNDED, no_color=True, highlight=False)
+        console.print(self.to_rich(limit))
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    def to_rich(self, limit: int | None = None) -> Group:
+        """The table as rich prints it; a matrix as rows and columns."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        names, rows = self._grid()
+        if set(names) >= KEYWORD:
+            rows = [row | {"text": _marked(row["text"], row["char_start"], row["char_end"])} for row in rows]
+            names = [name for name in names if name not in ("char_start", "char_end")]
+        table = Table(box=None, header_style="bold")
+        shown = rows[:limit]
+        cells = {name: _cells([row[name] for row in shown]) for name in names}
+        for name in names:
+            numbers = all(isinstance(row[name], int | float | Decimal | None) for row in rows)
+            table.add_column(
+                Text(name),
+                justify="right" if numbers else "left",
+                overflow="fold",  # nothing is cut off
+                no_wrap=name != "text",
+                max_width=TEXT_WIDTH if name == "text" else None,
+            )
+        for n in range(len(shown)):
+            table.add_row(*(Text(cells[name][n]) for name in names))
+        parts: list[Text | Table] = [Text(self.title), table]
+        if limit is not None and len(rows) > limit:
+            parts.append(Text(f"... {len(rows) - limit:,} more rows"))
+        return Group(*parts)
+
+    def _grid(self) -> tuple[list[str], list[dict[str, Any]]]:
+        if self.figure is None or self.figure.kind != "matrix":
+            return self.columns, list(self)
+        x, y, value = self.figure.x, self.figure.series, self.figure.y
+        assert y is not None
+        rows: dict[Any, dict[str, Any]] = {}
+        for row in self:
+            rows.setdefault(row[x], {x: row[x]})[str(row[y])] = row[value]
+        names = list(dict.fromkeys(name for row in rows.values() for name in row))
+        return names, [dict.fromkeys(names) | row for row in rows.values()]
+
+    def _label(self, column: str) -> str:
+        unit = self.units.get(column)
+        return f"{column} ({unit})" if unit else column
+
+
+def _marked(text: Any, char_start: Any, char_end: Any) -> Any:
+    """The text with its word in brackets, if that is what the values are."""
+    if not (isinstance(text, str) and isinstance(char_start, int) and isinstance(char_end, int)):
+        return text
+    return f"{text[:char_start]}[{text[char_start:char_end]}]{text[char_end:]}"
+
+
+def _cells(values: Sequence[Any]) -> list[str]:
+    """The values of a column as text: numbers with three decimals, or four digits if some need more."""
+    floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
+    style = ".3f" if all(1e-3 <= value < 1e4 or value == 0 for value in floats) else ".4g"
+    return [
+        "" if value is None else format(value, style) if isinstance(value, float) else str(value)
+        for value in values
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else str(value)

@@ -1,0 +1,207 @@
+"""The values everything speaks in. All are frozen; none owns a resource."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Pooling = Literal["mean", "first", "last"]
+Reading = Literal["target", "previous", "last"]
+DType = Literal["float32", "bfloat16", "float16"]
+DTypeChoice = Literal["auto", "float32", "bfloat16", "float16"]
+WordChoice = Literal["targets", "all"]
+StoredDType = Literal["float16", "float32"]
+Standardize = Literal["none", "side", "batch30", "corpus"]
+Threshold = Literal["grid"]
+SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One occurrence of a word in a text; spans count characters (code points) of the text."""
+
+    position: int
+    char_start: int
+    char_end: int
+    form: str
+    lemma: str | None = None
+    pos: str | None = None
+    sense: str | None = None
+    gloss: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sentence or passage with the words wanted from it, in order of position."""
+
+    text: str
+    words: tuple[Word, ...]
+    split: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two words to compare, by their ordinals in the corpus (words counted in the order of the texts)."""
+
+    word_a: int
+    word_b: int
+    split: str | None = None
+    label: bool | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusInfo:
+    """What ``corpus.json`` says."""
+
+    corpus_id: str
+    name: str
+    source: str
+    code: int
+    n_texts: int
+    n_words: int
+    n_pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which weights and which tokenizer, by content."""
+
+    name: str
+    source: str
+    revision: str | None
+    architecture: str
+    weights_sha256: str
+    tokenizer_sha256: str
+    n_layers: int
+    d_model: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What a run is made from. Two runs with the same `run_id` hold the same vectors."""
+
+    model: ModelIdentity
+    corpus_id: str
+    template: str
+    pattern: str
+    reading: Reading
+    pooling: Pooling
+    dtype: DType
+
+    @property
+    def run_id(self) -> str:
+        """Digest of everything that decides the vectors; names and places do not."""
+        made_from = dataclasses.asdict(self)
+        del made_from["template"]
+        for where in ("name", "source", "revision"):
+            del made_from["model"][where]
+        return digest(made_from)
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What ``run.json`` says: the spec, the numerical contract, and the plan of parts.
+
+    `template` is the template as it was asked for. `group` lists the runs that are encoded together with this
+    one (itself included).
+    """
+
+    run_id: str
+    name: str
+    corpus: str
+    template: str
+    spec: RunSpec
+    contract: dict[str, Any]
+    group: tuple[str, ...]
+    n_words: int
+    rows_per_part: int
+
+    @property
+    def n_parts(self) -> int:
+        """Parts of the finished run."""
+        return -(-self.n_words // self.rows_per_part)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What word vectors take to make.
+
+    Attributes:
+        n_parts: blocks of words, each a part of every run.
+        n_texts: texts to read.
+        n_passes: distinct texts to run through the model.
+        n_tokens: tokens of these, without padding.
+        n_vectors: word vectors, counted once per run.
+        n_skipped: words without a vector, counted once per run.
+        n_windowed: words read in a window, as their text exceeds the model's context.
+    """
+
+    n_parts: int = 0
+    n_texts: int = 0
+    n_passes: int = 0
+    n_tokens: int = 0
+    n_vectors: int = 0
+    n_skipped: int = 0
+    n_windowed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What an ingest is about to do. Bytes: of memory for the parts in work, of disk needed and free."""
+
+    cost: Cost
+    memory_bytes: int
+    disk_bytes: int
+    disk_free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest is. `n_done` and `n_total` count word vectors; both are 0 before they are known.
+
+    `plan` comes once, before the first forward pass.
+    """
+
+    message: str
+    n_done: int = 0
+    n_total: int = 0
+    plan: IngestPlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStats:
+    """What was stored for one layer of a part. Norms are L2 norms of word vectors."""
+
+    dtype: StoredDType
+    norm_min: float
+    norm_median: float
+    norm_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A committed part. `file` and `sha256` are None when all its words were skipped."""
+
+    part: int
+    file: str | None
+    bytes: int
+    sha256: str | None
+    n_words: int
+    first_word_id: int | None
+    last_word_id: int | None
+    n_skipped: int
+    n_windowed: int
+    skipped_file: str | None
+    skipped_sha256: str | None
+    layers: tuple[LayerStats, ...]
+
+
+def digest(value: Any) -> str:
+    """The first 16 hex digits of the SHA-256 of a value's canonical JSON."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The folder on disk: layout, parts, manifest, corpora, catalog, lock."""

@@ -1,0 +1,232 @@
+"""The catalog: one DuckDB file that says what the store holds, and SQL over all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from repstore.errors import QueryError, StoreDamagedError, StoreError
+from repstore.schemas import catalog_ddl, layer_column
+from repstore.spec import RunInfo
+from repstore.storage.corpora import read_corpora
+from repstore.storage.files import TEMPORARY, publish, sha256_of, sync_file, write_json
+from repstore.storage.layout import Layout
+from repstore.storage.manifest import committed_parts
+from repstore.storage.runs import read_runs
+
+INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+LISTED_PARTS = """
+SELECT runs.run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE part IS NOT NULL), []) AS shas
+FROM runs LEFT JOIN parts USING (run_id) GROUP BY runs.run_id ORDER BY runs.run_id
+"""
+LISTED_CORPORA = "SELECT corpus_id FROM corpora ORDER BY corpus_id"
+COPY_TABLE = "INSERT INTO {table} BY NAME SELECT * FROM read_parquet(?)"
+COPY_SKIPPED = "INSERT INTO skipped BY NAME SELECT ? AS run_id, * FROM read_parquet(?)"
+MACROS = """
+CREATE MACRO memory.main.dot(a, b) AS list_inner_product(a, b);
+CREATE MACRO memory.main.norm(a) AS sqrt(list_inner_product(a, a));
+CREATE MACRO memory.main.cosine(a, b) AS list_cosine_similarity(a, b);
+"""
+VIEW_OF_NOTHING = (
+    "SELECT ''::VARCHAR AS run, 0::INTEGER AS layer, 0::BIGINT AS word_id, []::FLOAT[] AS vector LIMIT 0"
+)
+
+
+def publish_catalog(layout: Layout) -> None:
+    """Build the catalog anew from the other files of the store, and put it in place by rename."""
+    draft = layout.catalog.with_name(layout.catalog.name + TEMPORARY)
+    for litter in layout.root.glob(f"{draft.name}*"):
+        litter.unlink()
+    connection = duckdb.connect(str(draft))
+    try:
+        _build(connection, layout)
+    finally:
+        connection.close()
+    sync_file(draft)
+    sha256 = sha256_of(draft)
+    publish(draft, layout.catalog)
+    write_json(layout.catalog_digest, {"file": layout.catalog.name, "sha256": sha256})
+
+
+def _build(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Create and fill the tables of a catalog."""
+    connection.execute(catalog_ddl())
+    connection.execute("BEGIN")
+    for corpus in read_corpora(layout):
+        files = layout.corpus(corpus.corpus_id)
+        values = (corpus.corpus_id, corpus.name, corpus.source)
+        connection.execute(INSERT_CORPUS, [*values, corpus.n_texts, corpus.n_words, corpus.n_pairs])
+        for table, path in (("texts", files.texts), ("words", files.words), ("pairs", files.pairs)):
+            connection.execute(COPY_TABLE.format(table=table), [str(path)])
+    for run in read_runs(layout):
+        _insert_run(connection, layout, run)
+    connection.execute("COMMIT")
+
+
+def is_current(layout: Layout) -> bool:
+    """Whether the catalog lists just the corpora and runs that exist, and the parts of their manifests."""
+    if not layout.catalog.exists():
+        return False
+    catalog = Catalog(layout)
+    try:
+        listed, corpora = (catalog.query(sql).to_pylist() for sql in (LISTED_PARTS, LISTED_CORPORA))
+    finally:
+        catalog.close()
+    runs = [
+        {"run_id": run.run_id, "shas": [part.sha256 for part in committed_parts(layout.run(run.run_id))]}
+        for run in sorted(read_runs(layout), key=lambda run: run.run_id)
+    ]
+    there = sorted(corpus.corpus_id for corpus in read_corpora(layout))
+    return listed == runs and [row["corpus_id"] for row in corpora] == there
+
+
+def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunInfo) -> None:
+    folder = layout.run(run.run_id)
+    parts = committed_parts(folder)
+    spec = run.spec
+    connection.execute(
+        INSERT_RUN,
+        [
+            *(run.run_id, run.name, spec.model.name, spec.template, spec.reading, spec.pooling),
+            *(spec.dtype, spec.corpus_id, run.corpus, run.n_words),
+            *(spec.model.n_layers, spec.model.d_model, run.n_parts, len(parts)),
+            *(sum(p.n_words for p in parts), sum(p.n_skipped for p in parts)),
+        ],
+    )
+    for p in parts:
+        row = [run.run_id, p.part, p.file, p.bytes, p.sha256]
+        connection.execute(INSERT_PART, [*row, p.first_word_id, p.last_word_id, p.n_words])
+        if p.skipped_file is not None:
+            connection.execute(COPY_SKIPPED, [run.run_id, str(folder.root / p.skipped_file)])
+
+
+class Catalog:
+    """A read-only connection to the catalog as it was when this was opened."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._connection = duckdb.connect(":memory:")
+        try:
+            if layout.catalog.exists():
+                self._connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
+            else:  # a reader writes nothing, so it builds a catalog for itself
+                self._connection.execute("ATTACH ':memory:' AS store")
+                self._connection.execute("USE store")
+                _build(self._connection, layout)
+        except duckdb.Error as error:
+            raise StoreDamagedError(
+                f'{layout.catalog} cannot be opened ({error}). Rebuild it with "repstore repair".'
+            ) from error
+        self._connection.execute("SET search_path = 'store.main,memory.main'")
+        # A query may read the store, and nothing else.
+        self._connection.execute(f"SET allowed_directories = [{_quoted(str(layout.root))}]")
+        self._connection.execute("SET temp_directory = ''")  # it would be readable, too
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET enable_progress_bar = false")
+        self._connection.execute("SET python_enable_replacements = false")
+        self._has_vectors = False
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
+        """Run one of repstore's own queries over the catalog."""
+        try:
+            return self._connection.sql(sql, params=parameters).to_arrow_table()
+        except duckdb.ConnectionException:
+            raise StoreError(f"{self._layout.root} is closed. Open it again to ask more.") from None
+
+    def select(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | dict[str, Any],
+        labels: Mapping[str, str],
+    ) -> pa.Table:
+        """Run a user's query, which may read the catalog and the view ``vectors``.
+
+        Args:
+            sql: one SELECT statement (or WITH, FROM, VALUES, SHOW, DESCRIBE, EXPLAIN).
+            parameters: values for ``?`` or ``$name``.
+            labels: what ``vectors`` calls each run, by run_id.
+
+        Raises:
+            QueryError: it is not one such statement, or DuckDB refuses it.
+        """
+        try:
+            self._check(sql)
+            if not self._has_vectors:
+                self._create_vectors(labels)
+                self._has_vectors = True
+            table = self._connection.sql(sql, params=parameters).to_arrow_table()
+            return table.rename_columns(_distinct(table.column_names))
+        except duckdb.ConnectionException:
+            raise StoreError(f"{self._layout.root} is closed. Open it again to ask more.") from None
+        except duckdb.Error as error:
+            raise QueryError(f"DuckDB: {error}") from error
+
+    def _check(self, sql: str) -> None:
+        statements = self._connection.extract_statements(sql)
+        if len(statements) != 1:
+            raise QueryError(f"Expected one SQL statement, not {len(statements)}.")
+        kind = statements[0].type
+        if kind == duckdb.StatementType.EXPLAIN:
+            self._check(_explained(sql))
+        elif kind != duckdb.StatementType.SELECT:
+            raise QueryError(
+                f"A store is read by SELECT; {kind.name} statements are refused. "
+                'Write results elsewhere with "--format csv" or ResultTable.to_parquet.'
+            )
+
+    def _create_vectors(self, labels: Mapping[str, str]) -> None:
+        """The view ``vectors``: one sub-query per run and layer; a filter on either leaves one column."""
+        selects = []
+        for run_id, label in labels.items():
+            files = self._connection.execute(
+                "SELECT file FROM parts WHERE run_id = ? AND file IS NOT NULL ORDER BY part",
+                [run_id],
+            ).fetchall()
+            if not files:
+                continue
+            n_layers = self._connection.execute(
+                "SELECT n_layers FROM runs WHERE run_id = ?", [run_id]
+            ).fetchall()[0][0]
+            folder = self._layout.run(run_id).root
+            paths = ", ".join(_quoted(str(folder / file)) for (file,) in files)
+            selects += [
+                f"SELECT {_quoted(label)} AS run, {layer} AS layer, word_id, "
+                f"{layer_column(layer)}::FLOAT[] AS vector FROM read_parquet([{paths}])"
+                for layer in range(n_layers)
+            ]
+        body = " UNION ALL ".join(selects) or VIEW_OF_NOTHING
+        self._connection.execute(f"CREATE VIEW memory.main.vectors AS {body}")
+        self._connection.execute(MACROS)
+        self._connection.execute("SET lock_configuration = true")
+
+
+def _explained(sql: str) -> str:
+    """The statement that an EXPLAIN explains, found by DuckDB's own lexer: EXPLAIN ANALYZE runs it."""
+    tokens = [at for at, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
+    words = [sql.encode()[at:] for at in tokens]
+    after = 2 if words[1][:7].upper() == b"ANALYZE" else 1
+    return words[after].decode()
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Column names, those that were there before with a number."""
+    taken: list[str] = []
+    for name in names:
+        numbered = (name if n == 0 else f"{name}_{n}" for n in count())
+        taken.append(next(new for new in numbered if new not in taken))
+    return taken
+
+
+def _quoted(text: str) -> str:
+    """A string literal of SQL, where DuckDB takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"

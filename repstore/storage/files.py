@@ -1,0 +1,119 @@
+"""Files that are whole or absent, even after a crash or a power cut."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from repstore.errors import StoreDamagedError
+
+TEMPORARY = ".tmp"
+"""Suffix of files being written; whatever carries it after a crash is litter."""
+
+CHECKSUM = "checksum"
+"""Last key of every JSON file: the digest of the others."""
+
+
+def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, str]:
+    """Write `chunks` to a temporary file, flush it to the disk, and only then give it its name.
+
+    Returns:
+        The number of bytes and their SHA-256.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(path.name + TEMPORARY)
+    n_bytes, sha = 0, hashlib.sha256()
+    try:
+        with temporary.open("wb", buffering=0) as file:
+            for chunk in chunks:
+                view = memoryview(chunk)
+                n_bytes += view.nbytes
+                sha.update(view)
+                while view.nbytes:  # an unbuffered write may stop short
+                    view = view[file.write(view) :]
+            os.fsync(file.fileno())
+    except BaseException:  # a full disk, above all: give its space back
+        temporary.unlink(missing_ok=True)
+        raise
+    publish(temporary, path)
+    return n_bytes, sha.hexdigest()
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a small JSON object durably, keys in the order given, with a digest of itself as the last."""
+    write_durably(path, [_text(value).encode()])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that `write_json` wrote.
+
+    Raises:
+        StoreDamagedError: it is missing, or differs in any byte from what was written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        value: dict[str, Any] = json.loads(text)
+        del value[CHECKSUM]
+        intact = text == _text(value)
+    except FileNotFoundError:
+        raise StoreDamagedError(f'{path} is missing. Run "repstore verify".') from None
+    except (ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        raise StoreDamagedError(f'{path} is not what was written. Run "repstore verify".')
+    return value
+
+
+def _text(value: dict[str, Any]) -> str:
+    checksum = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return json.dumps(value | {CHECKSUM: checksum}, indent=2, ensure_ascii=False) + "\n"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Rename a flushed file or folder to its final name, and flush the rename."""
+    temporary.replace(final)
+    sync_folder(final.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file that a library wrote."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, flushing each new name to the disk."""
+    if not path.exists():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
+def fresh_folder(path: Path) -> Path:
+    """An empty folder at `path`; what a crashed writer left there is removed."""
+    shutil.rmtree(path, ignore_errors=True)
+    make_folder(path)
+    return path

@@ -1,0 +1,117 @@
+"""Where everything in a store stands. The only module that spells a file name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths inside the store at `root`."""
+
+    root: Path
+
+    @property
+    def marker(self) -> Path:
+        """``store.json``: format version and store id, written once."""
+        return self.root / "store.json"
+
+    @property
+    def catalog(self) -> Path:
+        """``catalog.duckdb``: derived, replaced by rename."""
+        return self.root / "catalog.duckdb"
+
+    @property
+    def catalog_digest(self) -> Path:
+        """``catalog.json``: the SHA-256 of the catalog, by which damage is found."""
+        return self.root / "catalog.json"
+
+    @property
+    def quarantine(self) -> Path:
+        """Where repair moves what is damaged."""
+        return self.root / "quarantine"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one writer."""
+        return self.root / "writer.lock"
+
+    @property
+    def lock_holder(self) -> Path:
+        """``writer.json``: which process holds the lock."""
+        return self.root / "writer.json"
+
+    @property
+    def corpora(self) -> Path:
+        """Folder of all corpora."""
+        return self.root / "corpora"
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all runs."""
+        return self.root / "runs"
+
+    def corpus(self, corpus_id: str) -> CorpusLayout:
+        """Paths of one corpus."""
+        return CorpusLayout(self.corpora / corpus_id)
+
+    def run(self, run_id: str) -> RunLayout:
+        """Paths of one run."""
+        return RunLayout(self.runs / run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusLayout:
+    """Paths inside ``corpora/<corpus_id>``."""
+
+    root: Path
+
+    @property
+    def info(self) -> Path:
+        """``corpus.json``."""
+        return self.root / "corpus.json"
+
+    @property
+    def texts(self) -> Path:
+        """``texts.parquet``."""
+        return self.root / "texts.parquet"
+
+    @property
+    def words(self) -> Path:
+        """``words.parquet``."""
+        return self.root / "words.parquet"
+
+    @property
+    def pairs(self) -> Path:
+        """``pairs.parquet``."""
+        return self.root / "pairs.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class RunLayout:
+    """Paths inside ``runs/<run_id>``."""
+
+    root: Path
+
+    @property
+    def info(self) -> Path:
+        """``run.json``."""
+        return self.root / "run.json"
+
+    @property
+    def manifest(self) -> Path:
+        """Folder with one file per committed part."""
+        return self.root / "manifest"
+
+    def entry(self, part: int) -> Path:
+        """The file whose existence commits a part."""
+        return self.manifest / f"part-{part:05d}.json"
+
+    def part(self, part: int) -> Path:
+        """The vectors of a part."""
+        return self.root / "parts" / f"part-{part:05d}.parquet"
+
+    def skipped(self, part: int) -> Path:
+        """The words of a part that have no vector."""
+        return self.root / "skipped" / f"part-{part:05d}.parquet"

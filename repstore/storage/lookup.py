@@ -1,0 +1,210 @@
+"""Finding runs, words and pairs in the catalog by the names users give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import index
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+import pyarrow as pa
+
+from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
+from repstore.spec import RunInfo
+from repstore.storage.catalog import Catalog
+from repstore.storage.layout import Layout
+from repstore.storage.runs import read_run
+from repstore.storage.vectors import RunVectors
+
+RUNS = "SELECT * FROM runs ORDER BY name, corpus"
+RUN_PARTS = "SELECT file FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
+FIND_WORDS = """
+SELECT word_id, form, lemma, pos, sense, text, char_start, char_end, position, split,
+       corpora.name AS corpus
+FROM words JOIN texts USING (text_id) JOIN corpora USING (corpus_id)
+WHERE ($form IS NULL OR form = $form) AND ($lemma IS NULL OR lemma = $lemma)
+  AND ($pos IS NULL OR pos = $pos) AND ($sense IS NULL OR sense = $sense)
+  AND ($text IS NULL OR contains(text, $text))
+  AND ($either IS NULL OR lemma = $either OR form = $either)
+  AND ($corpus_id IS NULL OR corpus_id = $corpus_id)
+ORDER BY word_id LIMIT $limit
+"""
+WORDS_BY_ID = """
+SELECT word_id, form, lemma, pos, sense, text, char_start, char_end
+FROM words JOIN texts USING (text_id) WHERE word_id IN (SELECT unnest($word_ids))
+"""
+PAIRS_OF = """
+SELECT word_a, word_b, label FROM pairs
+WHERE corpus_id = $corpus_id AND split = $split AND label IS NOT NULL ORDER BY pair_id
+"""
+SPLITS_OF = "SELECT DISTINCT split FROM pairs WHERE corpus_id = $corpus_id AND label IS NOT NULL"
+LEMMAS_OF = """
+SELECT DISTINCT coalesce(lemma, form) AS name FROM words JOIN texts USING (text_id)
+WHERE corpus_id = $corpus_id
+"""
+SHOWN_USES = 10
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of an open store: what it is, the name it goes by, and its vectors."""
+
+    info: RunInfo
+    label: str
+    vectors: RunVectors
+
+    def layers(self, given: int | Iterable[int] | Literal["all"]) -> list[int]:
+        """The layers a user asks for, as numbers.
+
+        Raises:
+            ArgumentError: it is neither "all" nor numbers, or there is none.
+            NotFoundError: the run has no such layer.
+        """
+        if isinstance(given, str):
+            if given != "all":
+                raise ArgumentError(f'"{given}" is no layer. Give a number, several, or "all".')
+            return list(range(self.info.spec.model.n_layers))
+        try:
+            layers = [index(layer) for layer in (given if isinstance(given, Iterable) else [given])]
+        except TypeError:
+            raise ArgumentError(f'{given!r} is no layer. Give a number, several, or "all".') from None
+        if not layers:
+            raise ArgumentError("No layer is given. Give at least one.")
+        for layer in layers:
+            self.vectors.check_layer(layer)
+        return layers
+
+
+class Lookup:
+    """Names to things, over one catalog."""
+
+    def __init__(self, layout: Layout, catalog: Catalog) -> None:
+        self._layout = layout
+        self._catalog = catalog
+        self._runs: dict[str, Run] = {}
+
+    @cached_property
+    def run_rows(self) -> pa.Table:
+        """The table of runs, by name."""
+        return self._catalog.query(RUNS)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What each run goes by: its name, with ``@corpus`` where the name alone would be ambiguous."""
+        rows = self.run_rows.to_pylist()
+        names = [row["name"] for row in rows]
+        return {
+            row["run_id"]: row["name"] if names.count(row["name"]) == 1 else _full_name(row) for row in rows
+        }
+
+    def run(self, name: str | None) -> Run:
+        """A run by its name, ``name@corpus`` or run_id; the only one, if no name is given.
+
+        Raises:
+            ArgumentError: no name is given and there is not exactly one run.
+            NotFoundError: no such run, or several.
+        """
+        known = ", ".join(self.labels.values()) or "none yet"
+        if name is None and len(self.labels) != 1:
+            raise ArgumentError(f"Say which run: {known}.")
+        fitting = [
+            row["run_id"]
+            for row in self.run_rows.to_pylist()
+            if name in (None, row["name"], _full_name(row), row["run_id"])
+        ]
+        if len(fitting) > 1:
+            labels = ", ".join(self.labels[run_id] for run_id in fitting)
+            raise NotFoundError(f'Several runs are named "{name}": {labels}. Say which.')
+        if not fitting:
+            raise NotFoundError(f'No run "{name}". {did_you_mean(name or "", self.labels.values())}')
+        return self._open(fitting[0])
+
+    def words(self, limit: int | None = None, **criteria: str | None) -> pa.Table:
+        """Words by form, lemma, pos, sense, part of text, corpus_id, or either (form or lemma)."""
+        if limit is not None and limit < 1:
+            raise ArgumentError(f"limit is {limit}; ask for at least 1 word.")
+        names = ("form", "lemma", "pos", "sense", "text", "either", "corpus_id")
+        return self._catalog.query(FIND_WORDS, dict.fromkeys(names) | criteria | {"limit": limit})
+
+    def one_word(
+        self, word: str | SupportsIndex, run: Run, text: str | None, sense: str | None
+    ) -> tuple[int, str]:
+        """The word_id and form of the one word that is meant.
+
+        Raises:
+            NotFoundError: there is none.
+            ArgumentError: several uses fit; the message lists some.
+        """
+        if not isinstance(word, str):
+            word_id = index(word)
+            known = -(2**63) <= word_id < 2**63
+            found = self._catalog.query(WORDS_BY_ID, {"word_ids": [word_id]}).to_pylist() if known else []
+            if not found:
+                raise NotFoundError(f"The store has no word {word_id}.")
+            return word_id, found[0]["form"]
+        corpus_id = run.info.spec.corpus_id
+        uses = self.words(either=word, text=text, sense=sense, corpus_id=corpus_id).to_pylist()
+        if not uses:
+            names = self._catalog.query(LEMMAS_OF, {"corpus_id": corpus_id})["name"].to_pylist()
+            where = f' in a text with "{text}"' if text else ""
+            where += f' of sense "{sense}"' if sense else ""
+            hint = f" {did_you_mean(word, names)}" if word not in names else ""
+            raise NotFoundError(f'No word "{word}"{where} in {run.info.corpus}.{hint}')
+        if len(uses) > 1:
+            lines = [f"  {use['word_id']}  {use['sense'] or ''}  {use['text']}" for use in uses[:SHOWN_USES]]
+            if len(uses) > SHOWN_USES:
+                lines.append(f"  ... {len(uses) - SHOWN_USES} more")
+            raise ArgumentError(
+                f'"{word}" has {len(uses)} uses. Say which, by word_id or by part of the text:\n'
+                + "\n".join(lines)
+            )
+        return uses[0]["word_id"], uses[0]["form"]
+
+    def with_words(self, rows: Sequence[dict[str, Any]]) -> pa.Table:
+        """Rows with a word_id, completed by form, lemma, pos, sense, text, char_start and char_end."""
+        word_ids = [row["word_id"] for row in rows]
+        words = self._catalog.query(WORDS_BY_ID, {"word_ids": word_ids}).to_pylist()
+        by_id = {word["word_id"]: word for word in words}
+        return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
+
+    def pairs(self, run: Run, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The labelled pairs of a split whose words both have vectors, in file order.
+
+        Returns:
+            Rows of the first and of the second words, and whether they have the same sense. *Shape of each:*
+            (n_pairs,), int64, int64 and bool.
+
+        Raises:
+            NotFoundError: no such split.
+            ResultError: the corpus has no labelled pairs, or none of this split has vectors.
+        """
+        corpus_id = run.info.spec.corpus_id
+        table = self._catalog.query(PAIRS_OF, {"corpus_id": corpus_id, "split": split})
+        if not table.num_rows:
+            splits = self._catalog.query(SPLITS_OF, {"corpus_id": corpus_id})["split"].to_pylist()
+            if not splits:
+                raise ResultError(f'Corpus "{run.info.corpus}" has no labelled pairs; this probe needs them.')
+            raise NotFoundError(
+                f'Corpus "{run.info.corpus}" has no pairs in split "{split}". {did_you_mean(split, splits)}'
+            )
+        rows_a, rows_b = (run.vectors.rows(table[side].to_numpy()) for side in ("word_a", "word_b"))
+        there = (rows_a >= 0) & (rows_b >= 0)
+        if not there.any():
+            raise ResultError(f'No pair of split "{split}" has vectors in {run.label}. Finish its ingest.')
+        return rows_a[there], rows_b[there], table["label"].to_numpy()[there]
+
+    def _open(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            info = read_run(self._layout, run_id)
+            files = self._catalog.query(RUN_PARTS, {"run_id": run_id})["file"].to_pylist()
+            folder = self._layout.run(run_id).root
+            label = self.labels[run_id]
+            vectors = RunVectors([folder / file for file in files], info.spec.model.n_layers, label)
+            self._runs[run_id] = Run(info, label, vectors)
+        return self._runs[run_id]
+
+
+def _full_name(row: dict[str, Any]) -> str:
+    return f"{row['name']}@{row['corpus']}"

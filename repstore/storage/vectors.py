@@ -1,0 +1,107 @@
+"""The vectors of a run, read from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from repstore.errors import NotFoundError
+from repstore.storage.parts import PartFile
+
+
+@dataclass(frozen=True)
+class LayerVectors:
+    """One layer's word vectors, in order of `word_ids`, memory-mapped.
+
+    Attributes:
+        layer: which layer.
+        word_ids: *Shape:* (n_words,), int64, ascending.
+        blocks: the same rows as one matrix per part. *Shape of each:* (n_rows, d_model), float16 or
+            float32, read-only.
+    """
+
+    layer: int
+    word_ids: np.ndarray
+    blocks: tuple[np.ndarray, ...]
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """All rows as one matrix: a view of the mapped file if the run has one part, else a copy in memory.
+
+        *Shape:* (n_words, d_model), float16, or float32 if any part of the layer is.
+        """
+        return self.blocks[0] if len(self.blocks) == 1 else np.concatenate(self.blocks)
+
+    @property
+    def d_model(self) -> int:
+        """Width of a vector."""
+        return int(self.blocks[0].shape[1])
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.float16 | np.float32]:
+        """float16, or float32 if any part of the layer is."""
+        return np.result_type(*self.blocks)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Copy some rows out of the map. *Shape:* (len(rows), d_model), `dtype`."""
+        if len(self.blocks) == 1:
+            return self.blocks[0].take(rows, axis=0)
+        taken = np.empty((len(rows), self.d_model), self.dtype)
+        of_block = np.searchsorted(self._ends, rows, side="right")
+        for block in np.unique(of_block):
+            mine = of_block == block
+            start = self._ends[block] - len(self.blocks[block])
+            taken[mine] = self.blocks[block].take(rows[mine] - start, axis=0)
+        return taken
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum([len(block) for block in self.blocks])
+
+
+class RunVectors:
+    """All layers of a run, over the parts committed when it was opened."""
+
+    def __init__(self, files: Sequence[Path], n_layers: int, label: str) -> None:
+        self._parts = [PartFile(file) for file in files]
+        self._n_layers = n_layers
+        self._label = label
+
+    @cached_property
+    def word_ids(self) -> np.ndarray:
+        """Words that have vectors. *Shape:* (n_words,), int64, ascending."""
+        if not self._parts:
+            raise NotFoundError(
+                f"{self._label} has no vectors: its ingest is not finished, or all its words are in skipped."
+            )
+        return np.concatenate([part.word_ids for part in self._parts])
+
+    def layer(self, layer: int) -> LayerVectors:
+        """The vectors of one layer.
+
+        Raises:
+            NotFoundError: the run has no such layer.
+        """
+        self.check_layer(layer)
+        return LayerVectors(layer, self.word_ids, tuple(part.layer(layer) for part in self._parts))
+
+    def check_layer(self, layer: int) -> None:
+        """Refuse a layer that the run does not have.
+
+        Raises:
+            NotFoundError: it has none of that number.
+        """
+        if not 0 <= layer < self._n_layers:
+            raise NotFoundError(
+                f"{self._label} has no layer {layer}; it has 0 (embeddings) to {self._n_layers - 1}."
+            )
+
+    def rows(self, word_ids: np.ndarray) -> np.ndarray:
+        """Row of each word in every layer; -1 for a word without a vector. *Shape:* as `word_ids`, int64."""
+        rows = np.searchsorted(self.word_ids, word_ids)
+        rows[rows == len(self.word_ids)] = 0
+        return np.where(self.word_ids[rows] == word_ids, rows, -1)

@@ -1,0 +1,253 @@
+"""Is everything in a store as it was written, and what to do if not."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow.parquet as pq
+
+from repstore.errors import StoreDamagedError, StoreError
+from repstore.schemas import WORD_ID
+from repstore.spec import Part, RunInfo
+from repstore.storage.catalog import is_current, publish_catalog
+from repstore.storage.corpora import read_corpus
+from repstore.storage.files import TEMPORARY, make_folder, publish, read_json, sha256_of
+from repstore.storage.layout import CorpusLayout, Layout, RunLayout
+from repstore.storage.manifest import read_entry
+from repstore.storage.parts import PartFile
+from repstore.storage.runs import read_run
+
+Problem = Literal["damaged", "missing", "stale", "unfinished", "foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        path: which file, relative to the store.
+        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog; an ``unfinished`` file
+            that a crash left; a ``foreign`` file.
+        detail: what is wrong with it, and which words it touches.
+        unit: what repair moves away to mend it, relative to the store; None if nothing has to move.
+    """
+
+    path: str
+    problem: Problem
+    detail: str
+    unit: str | None = None
+
+
+def verify(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """Read every byte of a store and compare it with what was recorded when it was written.
+
+    Args:
+        layout: the store.
+        progress: told each file before it is read.
+    """
+    check = _Check(layout, progress)
+    return list(check.all())
+
+
+def repair(layout: Layout) -> list[str]:
+    """Rebuild what is derived, and move what is damaged to ``quarantine/``, so that ingest can make it again.
+
+    Call it with the writer lock held. Nothing is deleted but unfinished files of a crash.
+
+    Returns:
+        What was done and what is left to do, a line each.
+    """
+    done: list[str] = []
+    units = []
+    for finding in verify(layout):
+        if finding.problem == "unfinished":
+            _remove(layout.root / finding.path)
+            done.append(f"Removed {finding.path}, which a crash left unfinished.")
+        elif finding.unit is not None:
+            units.append(finding.unit)
+        elif finding.problem == "foreign":
+            done.append(f"Left {finding.path} alone: it does not belong to the store.")
+        elif finding.path == layout.marker.name:
+            raise StoreError(f"{layout.marker} is damaged. Restore it from a copy of the store.")
+    for unit in dict.fromkeys(units):
+        done += _quarantine(layout, unit)
+    publish_catalog(layout)
+    return [*done, "Rebuilt the catalog."]
+
+
+def _remove(unfinished: Path) -> None:
+    """Remove a file, and the folder that was to be renamed with it."""
+    unfinished.unlink()
+    folder = unfinished.parent
+    if folder.suffix == TEMPORARY and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _quarantine(layout: Layout, unit: str) -> list[str]:
+    """Move a corpus, a run, or one part (named by its manifest entry) out of the way."""
+    source = layout.root / unit
+    moved = [source]
+    command = "the command that ingested it"
+    if source.parent.name == "manifest":
+        run = RunLayout(source.parent.parent)
+        number = int(source.stem.removeprefix("part-"))
+        moved += [path for path in (run.part(number), run.skipped(number)) if path.exists()]
+        command = ingest_command(layout, read_run(layout, run.root.name))
+    for path in moved:  # the manifest entry first: what it no longer names does not exist
+        if not path.exists():
+            continue
+        target = layout.quarantine / path.relative_to(layout.root)
+        while target.exists():
+            target = target.with_name(target.name + ".again")
+        make_folder(target.parent)
+        publish(path, target)
+    return [f"Moved {unit} to {layout.quarantine.name}/. To make it again, run {command}."]
+
+
+def ingest_command(layout: Layout, run: RunInfo) -> str:
+    """The command that makes the missing parts of a run, and no others."""
+    corpus, _ = read_corpus(layout.corpus(run.spec.corpus_id))
+    spec = run.spec
+    arguments = ["repstore", "ingest", corpus.source, str(layout.root), "--model", spec.model.source]
+    arguments += ["--template", run.template, "--pooling", spec.pooling, "--dtype", spec.dtype]
+    return " ".join(shlex.quote(argument) for argument in arguments)
+
+
+class _Check:
+    """One pass over a store. `known` collects the files that belong to it."""
+
+    def __init__(self, layout: Layout, progress: Callable[[str], None]) -> None:
+        self._layout = layout
+        self._progress = progress
+        self._known = {layout.lock, layout.lock_holder}
+        self._damaged_json = False
+
+    def all(self) -> Iterator[Finding]:
+        """Everything that is wrong."""
+        layout = self._layout
+        yield from self._json(layout.marker, None)
+        for folder in sorted(layout.corpora.glob("*")):
+            if folder.suffix != TEMPORARY:
+                yield from self._corpus(CorpusLayout(folder))
+        for folder in sorted(layout.runs.glob("*")):
+            yield from self._run(RunLayout(folder))
+        yield from self._catalog()
+        yield from self._others()
+
+    def _corpus(self, files: CorpusLayout) -> Iterator[Finding]:
+        unit = self._name(files.root)
+        damaged = list(self._json(files.info, unit))
+        yield from damaged
+        paths = (files.texts, files.words, files.pairs)
+        self._known.update(paths)
+        if damaged:
+            return
+        info, digests = read_corpus(files)
+        if info.corpus_id != files.root.name:
+            yield self._damaged(files.info, f"it describes corpus {info.corpus_id}", unit)
+        touched = f"{info.n_words:,} words of corpus {info.name}"
+        for path, n_rows in zip(paths, (info.n_texts, info.n_words, info.n_pairs), strict=True):
+            wrong = self._hash(path, digests[path.name], touched, unit)
+            yield from wrong
+            if not wrong and pq.read_metadata(path).num_rows != n_rows:
+                yield self._damaged(path, f"it does not have {n_rows:,} rows", unit)
+
+    def _run(self, files: RunLayout) -> Iterator[Finding]:
+        unit = self._name(files.root)
+        damaged = list(self._json(files.info, unit))
+        yield from damaged
+        entries = sorted(files.manifest.glob("part-*.json"))
+        self._known.update(entries)
+        if damaged:
+            self._known.update(path for path in files.root.rglob("*") if path.suffix != TEMPORARY)
+            return
+        run = read_run(self._layout, files.root.name)
+        if run.run_id != files.root.name or run.spec.run_id != run.run_id:
+            yield self._damaged(files.info, f"it describes run {run.spec.run_id}", unit)
+        for path in entries:
+            yield from self._part(files, run, path)
+
+    def _part(self, files: RunLayout, run: RunInfo, path: Path) -> Iterator[Finding]:
+        unit = self._name(path)
+        number = int(path.stem.removeprefix("part-"))
+        self._known.update((files.part(number), files.skipped(number)))
+        expected = min(run.rows_per_part, run.n_words - number * run.rows_per_part)
+        damaged = list(self._json(path, unit, f"{expected:,} words of {run.name}"))
+        yield from damaged
+        if damaged:
+            return
+        entry = read_entry(path)
+        touched = f"words {entry.first_word_id} to {entry.last_word_id} of {run.name}"
+        if entry.part != number or entry.n_words + entry.n_skipped != expected:
+            yield self._damaged(path, f"it does not account for the {expected:,} words of the part", unit)
+        for name, sha256 in ((entry.file, entry.sha256), (entry.skipped_file, entry.skipped_sha256)):
+            if name is not None and sha256 is not None:
+                wrong = self._hash(files.root / name, sha256, touched, unit)
+                yield from wrong
+                if not wrong and name == entry.file:
+                    yield from self._content(files.root / name, entry, unit)
+
+    def _content(self, path: Path, entry: Part, unit: str) -> Iterator[Finding]:
+        """Hashes agree; do the part and its entry?"""
+        try:
+            word_ids = PartFile(path).word_ids
+        except StoreDamagedError as error:
+            yield self._damaged(path, str(error), unit)
+            return
+        facts = (len(word_ids), int(word_ids[0]), int(word_ids[-1]))
+        if facts != (entry.n_words, entry.first_word_id, entry.last_word_id):
+            yield self._damaged(path, f"its {WORD_ID} differ from the manifest's", unit)
+
+    def _catalog(self) -> Iterator[Finding]:
+        layout = self._layout
+        self._known.update((layout.catalog, layout.catalog_digest))
+        damaged = list(self._json(layout.catalog_digest, None))
+        yield from damaged
+        if not damaged:
+            digest = read_json(layout.catalog_digest)["sha256"]
+            damaged = self._hash(layout.catalog, digest, "rebuilt by repair", None)
+            yield from damaged
+        if damaged:
+            return
+        if not self._damaged_json and not is_current(layout):
+            yield Finding(self._name(layout.catalog), "stale", "it does not list what the manifests list")
+
+    def _others(self) -> Iterator[Finding]:
+        for path in sorted(self._layout.root.rglob("*")):
+            if path.is_dir() or path in self._known or self._layout.quarantine in path.parents:
+                continue
+            if any(name.endswith(TEMPORARY) for name in path.relative_to(self._layout.root).parts):
+                yield Finding(self._name(path), "unfinished", "left by a crash; harmless")
+            else:
+                yield Finding(self._name(path), "foreign", "no manifest names it")
+
+    def _json(self, path: Path, unit: str | None, touched: str = "") -> Iterator[Finding]:
+        self._known.add(path)
+        self._progress(self._name(path))
+        if not path.exists():
+            self._damaged_json = True
+            yield Finding(self._name(path), "missing", touched, unit)
+            return
+        try:
+            read_json(path)
+        except StoreDamagedError:
+            self._damaged_json = True
+            yield self._damaged(path, touched or "it is not what was written", unit)
+
+    def _hash(self, path: Path, sha256: str, touched: str, unit: str | None) -> list[Finding]:
+        self._progress(self._name(path))
+        if not path.exists():
+            return [Finding(self._name(path), "missing", touched, unit)]
+        if sha256_of(path) != sha256:
+            return [self._damaged(path, touched, unit)]
+        return []
+
+    def _damaged(self, path: Path, detail: str, unit: str | None) -> Finding:
+        return Finding(self._name(path), "damaged", detail, unit)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._layout.root).as_posix()

@@ -1,0 +1,47 @@
+"""Fixtures that several test files share. What runs models is imported where it is used: it takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from repstore.encode.encoder import Encoder
+
+POLYSEMY = Path(__file__).parents[1] / "data" / "polysemy.jsonl"
+
+settings.register_profile("repstore", deadline=None, max_examples=60)
+settings.load_profile("repstore")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of the tiny model of a family (`tiny.FAMILIES`), built once."""
+    from tiny import save
+
+    root = tmp_path_factory.mktemp("models")
+    return cache(lambda family: save(family, root / family))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_model: Callable[[str], Path]) -> Callable[[str], Encoder]:
+    """The tiny model of a family, loaded once, in float32 on the CPU."""
+    from repstore.encode.encoder import Encoder
+    from repstore.encode.models import find_model
+
+    return cache(lambda family: Encoder(find_model(str(tiny_model(family)), print), "float32", "cpu"))
+
+
+@pytest.fixture(scope="session")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 annotated sentences of data/polysemy.jsonl, spread over its lemmas."""
+    lines = POLYSEMY.read_text(encoding="utf-8").splitlines(keepends=True)
+    chosen = lines[:: len(lines) // 60][:60]
+    path = tmp_path_factory.mktemp("corpus") / "sentences.jsonl"
+    path.write_text("".join(chosen), encoding="utf-8")
+    return path
