@@ -1,10 +1,11 @@
 # make demo: the main job on a real model.   make test: all tests.   make check: what every commit passes.
+# make soak: 200 killed ingests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint check clean
+.PHONY: setup demo test lint check soak clean
 
 setup: $(READY)
 
@@ -28,6 +29,14 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 check: lint test
+
+# 200 ingests killed at random instants; every one that gets through must have the same bytes.
+soak: $(READY)
+	rm -rf .soak && mkdir .soak
+	cd tests && ../$(BIN)/python -c "from pathlib import Path; from tiny import save; save('llama', Path('../.soak/model'))"
+	head -40 data/polysemy.jsonl > .soak/corpus.jsonl
+	$(BIN)/python tests/interrupted.py .soak/model senses:.soak/corpus.jsonl .soak --kills 200
+	rm -rf .soak
 
 clean:
 	rm -rf $(VENV) demo

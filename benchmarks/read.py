@@ -106,10 +106,11 @@ def cosines_of_pairs(files: list[Path], size: Size) -> list[Figure]:
     """Words 0 and 1, 2 and 3, ... at every layer. Numpy is spared the gathering: it takes neighbors."""
     vectors = RunVectors(files, size.n_layers, "")
     layers = [vectors.layer(layer) for layer in range(size.n_layers)]
-    rows = np.arange(size.n_words).reshape(-1, 2)
+    neighbors = np.arange(size.n_words)
+    shuffled = np.random.default_rng(0).permutation(size.n_words)
 
-    def with_repstore() -> list[np.ndarray]:
-        return [pair_cosines(layer, rows[:, 0], rows[:, 1]) for layer in layers]
+    def with_repstore(rows: np.ndarray = neighbors) -> list[np.ndarray]:
+        return [pair_cosines(layer, rows[0::2], rows[1::2]) for layer in layers]
 
     trials = {n: lambda n=n: cosines_by_numpy(layers[0], n) for n in NUMPY_BLOCKS}
     taken = side_by_side(trials, ROUNDS_OF_COSINES)
@@ -119,13 +120,19 @@ def cosines_of_pairs(files: list[Path], size: Size) -> list[Figure]:
         return [cosines_by_numpy(layer, n_block) for layer in layers]
 
     np.testing.assert_allclose(with_repstore(), with_numpy(), atol=1e-5)
-    seconds = side_by_side({"numpy": with_numpy, "repstore": with_repstore}, ROUNDS_OF_COSINES)
+    contestants = {
+        "numpy": with_numpy,
+        "repstore": with_repstore,
+        "shuffled": lambda: with_repstore(shuffled),
+    }
+    seconds = side_by_side(contestants, ROUNDS_OF_COSINES)
     n_bytes = size.n_layers * size.layer_bytes
     rates = {name: n_bytes / 1e9 / median(taken) for name, taken in seconds.items()}
     return [
         Figure("fastest block of numpy", n_block, "rows"),
         Figure("pair cosines with numpy", rates["numpy"], "GB/s"),
         Figure("pair cosines with repstore", rates["repstore"], "GB/s"),
+        Figure("pair cosines with repstore, words at random", rates["shuffled"], "GB/s"),
         Figure(
             "pair cosines, repstore / numpy",
             ratio(seconds["numpy"], seconds["repstore"]),

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from repstore.corpus import Corpus
     from repstore.encode.encoder import Encoder
 
-BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
+BATCH_TOKENS = {"cpu": 512, "cuda": 32_768}
+"""Tokens in a forward pass. On a CPU larger batches only add padding; a GPU wants to be kept busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def ingest(
         )
     create_store(layout.root)
     with writing(layout):
-        write_corpus(layout, corpus, info)
+        info = write_corpus(layout, corpus, info)
         before = [_n_accounted(layout, spec.run_id) for spec in specs]
         if encoder is not None:
             budget = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])

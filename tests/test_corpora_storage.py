@@ -9,10 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from synthetic import corpus_of, small_corpus
 
+import repstore
 from repstore.corpus import Corpus, read
 from repstore.errors import CorpusError, StoreError
 from repstore.schemas import PAIRS, TEXTS, WORDS
@@ -21,7 +20,6 @@ from repstore.storage.corpora import identify, read_corpora, read_rows, write_co
 from repstore.storage.layout import Layout
 from repstore.storage.runs import create_store
 
-N_MANY = 40_000
 BANK = Word(1, 2, 6, "bank", "bank", "N", "bank.1", "a slope")
 TEXT = Text("A bank", (BANK,), "dev", "en")
 
@@ -29,18 +27,6 @@ TEXT = Text("A bank", (BANK,), "dev", "en")
 @pytest.fixture
 def layout(tmp_path) -> Layout:
     return new_store(tmp_path / "store")
-
-
-@pytest.fixture(scope="module")
-def many_words(tmp_path_factory) -> Path:
-    """Words in three row groups."""
-    layout = new_store(tmp_path_factory.mktemp("many") / "store")
-    corpus = corpus_of([text_of(*(f"w{n}" for n in range(N_MANY)))])
-    info = identify(corpus)
-    write_corpus(layout, corpus, info)
-    path = layout.corpus(info.corpus_id).words
-    assert pq.read_metadata(path).num_row_groups == 3
-    return path
 
 
 def new_store(root: Path) -> Layout:
@@ -248,23 +234,19 @@ def test_what_a_crashed_writer_left_is_passed_over_and_replaced(layout):
     assert [path.name for path in layout.corpora.iterdir()] == [info.corpus_id]
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.integers(0, N_MANY), st.integers(0, 20_000))
-def test_any_rows_are_those_of_the_whole_table(many_words, start, n_rows):
-    whole = pq.read_table(many_words)
-    found = read_rows(many_words, start, start + n_rows)
-    assert found.equals(whole.slice(start, n_rows))
-
-
-@pytest.mark.parametrize("edge", [16_384, 32_768, N_MANY])
-@pytest.mark.parametrize("before", [0, 1])
-@pytest.mark.parametrize("after", [0, 1])
-def test_rows_at_the_edges_of_row_groups(many_words, edge, before, after):
-    found = read_rows(many_words, edge - before, edge + after)
-    expected = [f"w{n}" for n in range(edge - before, min(edge + after, N_MANY))]
-    assert found["form"].to_pylist() == expected
-
-
 def test_a_corpus_without_pairs_has_an_empty_table_of_them(layout):
     info = add(layout, corpus_of([text_of("a")]))
     assert read_rows(layout.corpus(info.corpus_id).pairs, 0, 10).equals(PAIRS.empty_table())
+
+
+def test_a_copy_under_another_name_is_the_corpus_that_is_there(tmp_path, tiny_model, sentences):
+    """Else its runs would be over a corpus that the store does not list."""
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(sentences.read_bytes())
+    for path, template in ((sentences, "base"), (copy, "repeat")):
+        repstore.ingest(
+            f"senses:{path}", tmp_path / "store", model=str(tiny_model("bert")), templates=[template]
+        )
+    with repstore.open(tmp_path / "store") as store:
+        assert store.corpora()["name"] == ["sentences"]
+        assert store.runs()["corpus"] == ["sentences", "sentences"]

@@ -101,15 +101,15 @@ def _record(path: Path, number: int, line: str) -> dict[str, Any]:
     keys = ", ".join(REQUIRED)
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise refuse(path, number, f"not JSON ({error.msg})", f"an object with {keys}") from None
+    except (ValueError, RecursionError) as error:
+        raise refuse(path, number, f"not JSON ({error})", f"an object with {keys}") from None
     if not isinstance(record, dict):
         raise refuse(path, number, "not a JSON object", f"an object with {keys}")
     for key, kind in REQUIRED.items():
         value = record.get(key)
         if not isinstance(value, kind) or isinstance(value, bool) or not str(value).strip():
             raise refuse(path, number, f'"{key}" is {value!r}', f"{key} as {kind.__name__}")
-    for key in record.keys() - REQUIRED.keys():
+    for key in [key for key in record if key not in REQUIRED]:
         if key not in OPTIONAL:
             allowed = f"{keys} and perhaps {', '.join(OPTIONAL)}"
             raise refuse(path, number, f'unknown key "{key}"', allowed)

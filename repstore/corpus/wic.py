@@ -98,7 +98,7 @@ def _row(path: Path, number: int, line: str, split: str, label: bool) -> _Row:
     lemma, pos, indices, *sentences = (column.strip() for column in columns)
     if not lemma:
         raise refuse(path, number, "no lemma", COLUMNS)
-    match = re.fullmatch(r"(\d+)-(\d+)", indices)
+    match = re.fullmatch(r"(\d{1,9})-(\d{1,9})", indices)
     if match is None:
         raise refuse(path, number, f'word indices "{indices}"', "two numbers such as 2-5")
     sides = []

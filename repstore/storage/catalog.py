@@ -177,7 +177,7 @@ class Catalog:
             raise QueryError(f"Expected one SQL statement, not {len(statements)}.")
         kind = statements[0].type
         if kind == duckdb.StatementType.EXPLAIN:
-            self._check(_explained(sql))
+            self._check(_explained(statements[0].query))
         elif kind != duckdb.StatementType.SELECT:
             raise QueryError(
                 f"A store is read by SELECT; {kind.name} statements are refused. "

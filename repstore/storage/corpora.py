@@ -67,8 +67,11 @@ def identify(corpus: Corpus, name: str | None = None) -> CorpusInfo:
     )
 
 
-def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> None:
-    """Add a corpus to a store, whole or not at all. Does nothing if the store has it already.
+def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> CorpusInfo:
+    """Add a corpus to a store, whole or not at all, unless the store has it already.
+
+    Returns:
+        The corpus as the store knows it, which may be under another name.
 
     Raises:
         StoreError: another corpus of the store has this name, or (one chance in 90,000) this code.
@@ -76,7 +79,7 @@ def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> None:
     """
     final = layout.corpus(info.corpus_id)
     if final.info.exists():
-        return
+        return read_corpus(final)[0]
     for other in read_corpora(layout):
         if other.name == info.name:
             raise StoreError(
@@ -102,6 +105,7 @@ def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> None:
     write_json(draft.info, dataclasses.asdict(info) | {"files": files})
     sync_folder(draft.root)
     publish(draft.root, final.root)
+    return info
 
 
 def read_corpora(layout: Layout) -> list[CorpusInfo]:

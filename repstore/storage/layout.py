@@ -14,7 +14,7 @@ class Layout:
 
     @property
     def marker(self) -> Path:
-        """``store.json``: format version and store id, written once."""
+        """``store.json``: the format version, written once."""
         return self.root / "store.json"
 
     @property

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import filelock
 
-from repstore.errors import StoreLockedError
+from repstore.errors import StoreError, StoreLockedError
 from repstore.storage.layout import Layout
 
 
@@ -33,6 +33,8 @@ def writing(layout: Layout) -> Iterator[None]:
         raise StoreLockedError(
             f"{layout.root} is being written by {where}. Wait for it, or stop it; readers need no lock."
         ) from None
+    except OSError as error:
+        raise StoreError(f"{layout.root} cannot be written to: {error.strerror}.") from None
     try:
         layout.lock_holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         yield
