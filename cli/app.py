@@ -70,7 +70,12 @@ def ingest(
     pooling: Annotated[Pooling, typer.Option(help="How tokens become a word vector.")] = "mean",
     dtype: Annotated[DTypeChoice, typer.Option(help="Of the forward pass.")] = "auto",
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0.")] = None,
-    batch_tokens: Annotated[int | None, typer.Option(help="Most tokens in a forward pass.")] = None,
+    final_norm: Annotated[
+        bool, typer.Option(help="Read the last layer after the model's final norm, or before.")
+    ] = True,
+    batch_tokens: Annotated[
+        str, typer.Option(metavar="N|auto", help="Most tokens in a forward pass; halved if memory is short.")
+    ] = "auto",
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     corpus_name: Annotated[str | None, typer.Option(help="Name of the corpus.")] = None,
     dry_run: Annotated[
@@ -95,7 +100,8 @@ def ingest(
                 pooling=pooling,
                 dtype=dtype,
                 device=device,
-                batch_tokens=batch_tokens,
+                final_norm=final_norm,
+                batch_tokens=_batch_tokens(batch_tokens),
                 name=name,
                 corpus_name=corpus_name,
                 dry_run=dry_run,
@@ -300,6 +306,12 @@ def _open(path: Path) -> Store:
     import repstore
 
     return repstore.open(path)
+
+
+def _batch_tokens(given: str) -> int | None:
+    if given != "auto" and not given.isdecimal():
+        raise typer.BadParameter(f'"{given}" is not "auto" or a number of tokens.')
+    return None if given == "auto" else int(given)
 
 
 def _layers(given: str) -> list[int] | Literal["all"]:

@@ -67,7 +67,9 @@ def audit(
             f"{found.source} is not the model that made {opened.label}: other weights or tokenizer. "
             "Give the right one with --model."
         )
-    plain = PlainModel(files, spec.dtype, device or default_device())
+    last = opened.info.contract["layers"][-1].removesuffix(" (input)")
+    raw_last = None if spec.final_norm else last
+    plain = PlainModel(files, spec.dtype, device or default_device(), raw_last)
     template = template_of(spec)
     rows = _sample(opened, sample, seed)
     words = lookup.with_words([{"word_id": int(n)} for n in opened.vectors.word_ids[rows]]).to_pylist()

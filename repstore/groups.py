@@ -181,6 +181,7 @@ def _write(
             stats=[_stats(matrix) for matrix in block.layers] if len(block.words) else [],
             skipped=skipped,
             n_windowed=block.n_windowed,
+            n_not_finite=block.n_not_finite,
         )
     publish_catalog(layout)
 

@@ -69,6 +69,7 @@ def ingest(
     words: WordChoice = "targets",
     pooling: Pooling = "mean",
     dtype: DTypeChoice = "auto",
+    final_norm: bool = True,
     device: str | None = None,
     batch_tokens: int | None = None,
     name: str | None = None,
@@ -90,6 +91,7 @@ def ingest(
         words: the annotated words of the corpus, or all words of its texts.
         pooling: how a word's tokens become one vector.
         dtype: of the forward pass; ``auto`` is bfloat16 on a GPU and float32 elsewhere.
+        final_norm: read the last layer after the model's final norm, as transformers returns it, or before.
         device: where the model runs; a GPU if there is one, unless given.
         batch_tokens: most tokens in a forward pass, padding included. A resumed run keeps its own.
         name: of the run, instead of ``MODEL/TEMPLATE``; for one template.
@@ -123,7 +125,16 @@ def ingest(
     device = device or default_device()
     wanted = _dtype(dtype, device)
     specs = [
-        RunSpec(files.identity, info.corpus_id, view.template, view.pattern, view.reading, pooling, wanted)
+        RunSpec(
+            model=files.identity,
+            corpus_id=info.corpus_id,
+            template=view.template,
+            pattern=view.pattern,
+            reading=view.reading,
+            pooling=pooling,
+            dtype=wanted,
+            final_norm=final_norm,
+        )
         for view in views
     ]
     _check_name(layout, name, specs[0])
@@ -131,7 +142,7 @@ def ingest(
     plan = encoder = None
     if pending:
         progress(Progress(f"Loading {files.identity.name}"))
-        encoder = Encoder(files, wanted, device)
+        encoder = Encoder(files, wanted, device, final_norm=final_norm)
         progress(Progress("Planning"))
         plan = _plan(
             layout, corpus, info.n_words, encoder, [views[n] for n in pending], [specs[n] for n in pending]

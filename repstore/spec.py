@@ -83,7 +83,10 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """What a run is made from. Two runs with the same `run_id` hold the same vectors."""
+    """What a run is made from. Two runs with the same `run_id` hold the same vectors.
+
+    `final_norm` says whether the last layer is read after the model's final norm, as transformers returns it.
+    """
 
     model: ModelIdentity
     corpus_id: str
@@ -92,6 +95,7 @@ class RunSpec:
     reading: Reading
     pooling: Pooling
     dtype: DType
+    final_norm: bool = True
 
     @property
     def run_id(self) -> str:
@@ -185,7 +189,10 @@ class LayerStats:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A committed part. `file` and `sha256` are None when all its words were skipped."""
+    """A committed part. `file` and `sha256` are None when all its words were skipped.
+
+    `n_not_finite` counts, layer by layer, the words whose vector was not finite; they are skipped.
+    """
 
     part: int
     file: str | None
@@ -196,6 +203,7 @@ class Part:
     last_word_id: int | None
     n_skipped: int
     n_windowed: int
+    n_not_finite: tuple[int, ...]
     skipped_file: str | None
     skipped_sha256: str | None
     layers: tuple[LayerStats, ...]

@@ -139,6 +139,7 @@ def _write_part(layout: Layout, corpus: CorpusInfo, info: RunInfo, run: Syntheti
             for n in ordinals[left_out]
         ],
         n_windowed=0,
+        n_not_finite=[0] * len(layers),
     )
 
 

@@ -10,11 +10,12 @@ from tiny import FAMILIES, sample_texts
 from torch.nn.modules.module import register_module_forward_hook
 from transformers import AutoModel, OPTConfig, OPTModel
 
+import repstore
 from repstore.encode.alignment import tokens_of
 from repstore.encode.encoder import Encoder, Tokens
 from repstore.encode.models import find_model
 from repstore.encode.taps import find_taps, run
-from repstore.errors import ModelError
+from repstore.errors import ArgumentError, ModelError
 
 each_family = pytest.mark.parametrize("family", FAMILIES)
 
@@ -235,3 +236,28 @@ def test_a_gpu_gives_the_vectors_of_the_cpu(tiny_model, tiny_encoder):
     expected = encode_tokens(tiny_encoder("llama"), texts)
     for layers, wanted in zip(encode_tokens(on_gpu, texts), expected, strict=True):
         assert worst_error(layers, wanted) <= 1e-4
+
+
+def test_the_last_layer_can_be_read_before_the_final_norm(tiny_model, tmp_path):
+    folder = tiny_model("llama")
+    (tmp_path / "text.txt").write_text("The bank of the river\n")
+    source = f"text:{tmp_path / 'text.txt'}"
+    repstore.ingest(source, tmp_path / "store", model=str(folder), final_norm=False, name="raw")
+    model = plain_model(folder)
+    blocks = []
+    model.layers[-1].register_forward_hook(lambda module, args, output: blocks.append(output))
+    encoder = Encoder(find_model(str(folder), print), "float32", "cpu")
+    (tokens,) = encoder.tokenize(["The bank of the river"])
+    with torch.inference_mode():
+        model(input_ids=torch.tensor([tokens.ids]))
+    with repstore.open(tmp_path / "store") as store:
+        stored = store.vectors(run="raw", layer=3).values.astype(float)
+    of_words = [tokens_of(tokens.spans, span) for span in ((0, 3), (4, 8), (9, 11), (12, 15), (16, 21))]
+    expected = np.stack([blocks[0][0, of_word].mean(dim=0).numpy() for of_word in of_words])
+    assert np.allclose(stored, expected, rtol=2**-10, atol=1e-6)
+    assert repstore.audit(tmp_path / "store", sample=5)["kept"] == [True] * 4
+
+
+def test_a_model_without_a_final_norm_cannot_be_read_before_it(tiny_model):
+    with pytest.raises(ArgumentError, match="no final norm"):
+        Encoder(find_model(str(tiny_model("bert")), print), "float32", "cpu", final_norm=False)

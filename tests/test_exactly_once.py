@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import repstore
-from repstore.errors import StoreNotFoundError
+from repstore.errors import StoreError, StoreNotFoundError
 
 HERE = Path(__file__).parent
 
@@ -95,6 +95,6 @@ def test_a_full_disk_leaves_what_was_committed(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StoreError, match=r"No space.*same command again"):
         files.write_durably(tmp_path / "second", [b"torn"])
     assert [path.name for path in tmp_path.iterdir()] == ["first"]

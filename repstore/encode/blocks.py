@@ -26,12 +26,14 @@ class EncodedBlock:
             value exceeds float16.
         skipped: the other words, in order.
         n_windowed: how many of the words were read in a window of their text.
+        n_not_finite: for every layer, how many of the words had a vector that was not finite.
     """
 
     words: np.ndarray
     layers: list[np.ndarray]
     skipped: list[Skip]
     n_windowed: int
+    n_not_finite: list[int]
 
 
 class BlockEncoder:
@@ -108,7 +110,7 @@ class _Draft:
 
     def __init__(self, views: Sequence[ViewPlan], n_layers: int, d_model: int, wide: set[int]) -> None:
         self.overflowed: set[int] = set()
-        self.finite = [np.ones(len(view.words), bool) for view in views]
+        self.finite = [np.ones((n_layers, len(view.words)), bool) for view in views]
         self.layers = [
             [
                 np.empty((len(view.words), d_model), np.float32 if layer in wide else np.float16)
@@ -130,24 +132,26 @@ class _Draft:
             for view in np.unique(of_view):
                 here = of_view == view
                 self.layers[view][layer][rows[here]] = stored[here]
-                self.finite[view][rows[here]] &= finite.numpy()[here]
+                self.finite[view][layer, rows[here]] = finite.numpy()[here]
 
 
 def _finish(view: ViewPlan, layers: Sequence[np.ndarray], finite: np.ndarray) -> EncodedBlock:
     """Drop words that are not finite; keep as float32 only the layers that need it in this block."""
+    whole = finite.all(axis=0)
     not_finite = [
         Skip(view.words[row], "not_finite", view.rendered[row][1], view.rendered[row][0])
-        for row in np.flatnonzero(~finite)
+        for row in np.flatnonzero(~whole)
     ]
     stored = []
     for matrix in layers:
-        kept = matrix if finite.all() else matrix[finite]
+        kept = matrix if whole.all() else matrix[whole]
         if kept.dtype == np.float32 and np.abs(kept).max(initial=0) <= FLOAT16_MAX:
             kept = torch.from_numpy(kept).half().numpy()
         stored.append(kept)
     return EncodedBlock(
-        np.array(view.words, np.int64)[finite],
+        np.array(view.words, np.int64)[whole],
         stored,
         sorted([*view.skipped, *not_finite], key=lambda skip: skip.word),
         view.n_windowed,
+        (~finite).sum(axis=1).tolist(),
     )

@@ -15,7 +15,7 @@ from repstore.encode.alignment import token_spans
 from repstore.encode.loading import load, reserved_positions, usable_device
 from repstore.encode.models import ModelFiles
 from repstore.encode.pooling import make_gather
-from repstore.encode.taps import find_taps, run
+from repstore.encode.taps import before_final_norm, find_taps, run
 from repstore.spec import DType
 
 
@@ -38,14 +38,15 @@ class Tokens:
 class Encoder:
     """A loaded model and its tokenizer."""
 
-    def __init__(self, files: ModelFiles, dtype: DType, device: str) -> None:
+    def __init__(self, files: ModelFiles, dtype: DType, device: str, *, final_norm: bool = True) -> None:
         self._identity = files.identity
         self._dtype = dtype
         self._device = usable_device(device)
         self._tokenizer, self._model = load(files, dtype)
         self._model.to(self._device)
         self._model.config.use_cache = False
-        self._taps = find_taps(self._model, self.n_layers, self.d_model)
+        taps = find_taps(self._model, self.n_layers, self.d_model)
+        self._taps = taps if final_norm else before_final_norm(taps)
 
     @property
     def n_layers(self) -> int:

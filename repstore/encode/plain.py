@@ -19,9 +19,14 @@ from repstore.spec import DType, Pooling
 class PlainModel:
     """A model as a careful user of transformers would run it."""
 
-    def __init__(self, files: ModelFiles, dtype: DType, device: str) -> None:
+    def __init__(self, files: ModelFiles, dtype: DType, device: str, raw_last: str | None = None) -> None:
+        """`raw_last` names the final norm, if the last layer is wanted as it goes in."""
         self._tokenizer, model = load(files, dtype)
         self._model = model.to(device)
+        self._raw: list[torch.Tensor] = []
+        if raw_last is not None:
+            norm = self._model.get_submodule(raw_last)
+            norm.register_forward_pre_hook(lambda _, args: self._raw.append(args[0]))
 
     def word_vectors(
         self,
@@ -56,4 +61,6 @@ class PlainModel:
             states = self._model(
                 input_ids=torch.tensor([ids], device=self._model.device), output_hidden_states=True
             ).hidden_states
+        if self._raw:
+            states = (*states[:-1], self._raw.pop())
         return np.stack([state[0, tokens].float().mean(dim=0).cpu().numpy() for state in states])

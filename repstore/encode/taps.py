@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from repstore.errors import ModelError
+from repstore.errors import ArgumentError, ModelError
 
 Side = Literal["input", "output"]
 See = Callable[[nn.Module, Side, torch.Tensor], None]
@@ -57,6 +57,18 @@ def find_taps(model: nn.Module, n_layers: int, d_model: int) -> list[Tap]:
         )
     seen.sort(key=lambda each: each[0].side == "input")  # outputs first, in the order of the calls
     return [_find(seen, layer, state) for layer, state in enumerate(states)]
+
+
+def before_final_norm(taps: Sequence[Tap]) -> list[Tap]:
+    """The same taps, but the last layer as it goes into the final norm.
+
+    Raises:
+        ArgumentError: the last layer is the output of a block like the others; the model has no final norm.
+    """
+    *blocks, last = taps
+    if last.side == "input" or isinstance(last.module, type(blocks[-1].module)):
+        raise ArgumentError("This model has no final norm after its last block.")
+    return [*blocks, Tap(f"{last.name} (input)", last.module, "input", last.call)]
 
 
 def run(

@@ -46,6 +46,8 @@ def publish_catalog(layout: Layout) -> None:
     connection = duckdb.connect(str(draft))
     try:
         _build(connection, layout)
+    except duckdb.IOException as error:
+        raise StoreError(f"{layout.catalog} cannot be written: {error}") from error
     finally:
         connection.close()
     sync_file(draft)

@@ -28,6 +28,7 @@ def commit_part(
     stats: Sequence[LayerStats],
     skipped: Sequence[dict[str, Any]],
     n_windowed: int,
+    n_not_finite: Sequence[int],
 ) -> None:
     """Write the files of a part, then the manifest entry that makes them count.
 
@@ -40,6 +41,7 @@ def commit_part(
         stats: what the manifest says of each layer.
         skipped: words without vectors, as rows of `schemas.SKIPPED`.
         n_windowed: words read in a window of their text.
+        n_not_finite: for every layer, words whose vector was not finite.
     """
     file, n_bytes, sha256 = None, 0, None
     if len(word_ids):
@@ -63,6 +65,7 @@ def commit_part(
             last_word_id=int(word_ids[-1]) if len(word_ids) else None,
             n_skipped=len(skipped),
             n_windowed=n_windowed,
+            n_not_finite=tuple(n_not_finite),
             skipped_file=_relative(skipped_file, run),
             skipped_sha256=skipped_sha256,
             layers=tuple(stats) if len(word_ids) else (),

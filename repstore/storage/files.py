@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from repstore.errors import StoreDamagedError
+from repstore.errors import StoreDamagedError, StoreError
 
 TEMPORARY = ".tmp"
 """Suffix of files being written; whatever carries it after a crash is litter."""
@@ -37,8 +37,13 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int
                 while view.nbytes:  # an unbuffered write may stop short
                     view = view[file.write(view) :]
             os.fsync(file.fileno())
-    except BaseException:  # a full disk, above all: give its space back
+    except BaseException as error:  # a full disk, above all: give its space back
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise StoreError(
+                f"{path} cannot be written: {error.strerror}. What is committed is kept; mend that, and run "
+                "the same command again."
+            ) from error
         raise
     publish(temporary, path)
     return n_bytes, sha.hexdigest()

@@ -32,4 +32,5 @@ def read_entry(path: Path) -> Part:
         StoreDamagedError: it is not what was written.
     """
     entry = read_json(path)
-    return Part(**entry | {"layers": tuple(LayerStats(**layer) for layer in entry["layers"])})
+    layers = tuple(LayerStats(**layer) for layer in entry["layers"])
+    return Part(**entry | {"layers": layers, "n_not_finite": tuple(entry["n_not_finite"])})
