@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from repstore.spec import Progress
 from repstore.storage.catalog import Catalog
 from repstore.storage.lookup import Lookup, Run
 from repstore.storage.runs import open_store
+
+if TYPE_CHECKING:
+    from repstore.encode.plain import PlainModel
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2, "float16": 1e-2}
 """Largest relative deviation by dtype of the forward pass. Storing as float16 alone costs up to 5e-4; in
@@ -67,42 +71,62 @@ def audit(
             f"{found.source} is not the model that made {opened.label}: other weights or tokenizer. "
             "Give the right one with --model."
         )
-    last = opened.info.contract["layers"][-1].removesuffix(" (input)")
-    raw_last = None if spec.final_norm else last
-    plain = PlainModel(files, spec.dtype, device or default_device(), raw_last)
-    template = template_of(spec)
-    rows = _sample(opened, sample, seed)
-    words = lookup.with_words([{"word_id": int(n)} for n in opened.vectors.word_ids[rows]]).to_pylist()
-    max_tokens = opened.info.contract["max_tokens"]
-    deviations = np.empty((len(rows), spec.model.n_layers))
-    for n, (row, word) in enumerate(zip(rows, words, strict=True)):
-        span = (word["char_start"], word["char_end"])
-        expected = plain.word_vectors(
-            template, spec.pooling, word["text"], span, word["form"], word["lemma"], max_tokens
-        )
-        for layer in range(spec.model.n_layers):
-            stored = opened.vectors.layer(layer).take(np.array([row]))[0].astype(np.float64)
-            norm = np.linalg.norm(expected[layer].astype(np.float64))
-            deviations[n, layer] = np.linalg.norm(stored - expected[layer]) / max(norm, np.finfo(float).tiny)
-        progress(Progress("Auditing", n + 1, len(rows)))
+    plain = PlainModel(files, spec.dtype, device or default_device(), _raw_last(opened))
+    deviations = _deviations(lookup, opened, plain, _sample(opened, sample, seed), progress)
     catalog.close()
-    tolerance = TOLERANCE[spec.dtype]
+    return _table(opened, deviations, {"run": opened.info.run_id, "sample": sample, "seed": seed})
+
+
+def _raw_last(run: Run) -> str | None:
+    """The final norm, if the run read the last layer before it."""
+    last: str = run.info.contract["layers"][-1]
+    return None if run.info.spec.final_norm else last.removesuffix(" (input)")
+
+
+def _deviations(
+    lookup: Lookup, run: Run, plain: PlainModel, rows: np.ndarray, progress: Callable[[Progress], None]
+) -> np.ndarray:
+    """Norm of the difference by norm of the recomputed vector. *Shape:* (n_rows, n_layers), float64."""
+    spec, template = run.info.spec, template_of(run.info.spec)
+    words = lookup.with_words([{"word_id": int(n)} for n in run.vectors.word_ids[rows]]).to_pylist()
+    layers = [run.vectors.layer(layer).take(rows).astype(np.float64) for layer in run.layers("all")]
+    deviations = np.empty((len(rows), len(layers)))
+    for n, word in enumerate(words):
+        expected = plain.word_vectors(
+            template,
+            spec.pooling,
+            word["text"],
+            (word["char_start"], word["char_end"]),
+            word["form"],
+            word["lemma"],
+            run.info.contract["max_tokens"],
+        ).astype(np.float64)
+        for layer, stored in enumerate(layers):
+            norm = max(np.linalg.norm(expected[layer]), np.finfo(float).tiny)
+            deviations[n, layer] = np.linalg.norm(stored[n] - expected[layer]) / norm
+        progress(Progress("Auditing", n + 1, len(rows)))
+    return deviations
+
+
+def _table(run: Run, deviations: np.ndarray, provenance: dict[str, Any]) -> ResultTable:
+    n_words, n_layers = deviations.shape
+    tolerance = TOLERANCE[run.info.spec.dtype]
     largest = deviations.max(axis=0)
     return ResultTable(
         pa.table(
             {
-                "run": [opened.label] * spec.model.n_layers,
-                "layer": np.arange(spec.model.n_layers),
-                "n_words": np.full(spec.model.n_layers, len(rows)),
+                "run": [run.label] * n_layers,
+                "layer": np.arange(n_layers),
+                "n_words": np.full(n_layers, n_words),
                 "largest": largest,
                 "median": np.median(deviations, axis=0),
-                "tolerance": np.full(spec.model.n_layers, tolerance),
+                "tolerance": np.full(n_layers, tolerance),
                 "kept": largest <= tolerance,
             }
         ),
-        f"Deviation of {opened.label} from a plain forward pass, {len(rows)} words",
+        f"Deviation of {run.label} from a plain forward pass, {n_words} words",
         units={"largest": "relative deviation", "median": "relative deviation"},
-        provenance={"run": opened.info.run_id, "sample": sample, "seed": seed},
+        provenance=provenance,
         figure=Figure("curve", "layer", "largest"),
     )
 

@@ -16,7 +16,17 @@ from repstore.encode.templates import Template, parse_template
 from repstore.errors import ArgumentError, MissingExtraError, StoreError, did_you_mean
 from repstore.groups import encode_group, missing_parts, start_runs
 from repstore.schemas import rows_per_part
-from repstore.spec import CorpusInfo, DType, DTypeChoice, IngestPlan, Pooling, Progress, RunSpec, WordChoice
+from repstore.spec import (
+    CorpusInfo,
+    DType,
+    DTypeChoice,
+    IngestPlan,
+    ModelIdentity,
+    Pooling,
+    Progress,
+    RunSpec,
+    WordChoice,
+)
 from repstore.storage import manifest
 from repstore.storage.catalog import is_current, publish_catalog
 from repstore.storage.corpora import identify, write_corpus
@@ -124,19 +134,7 @@ def ingest(
     files = find_model(model, lambda message: progress(Progress(message)))
     device = device or default_device()
     wanted = _dtype(dtype, device)
-    specs = [
-        RunSpec(
-            model=files.identity,
-            corpus_id=info.corpus_id,
-            template=view.template,
-            pattern=view.pattern,
-            reading=view.reading,
-            pooling=pooling,
-            dtype=wanted,
-            final_norm=final_norm,
-        )
-        for view in views
-    ]
+    specs = [_spec(files.identity, info, view, pooling, wanted, final_norm) for view in views]
     _check_name(layout, name, specs[0])
     pending = [n for n, spec in enumerate(specs) if not _is_complete(layout, spec.run_id)]
     plan = encoder = None
@@ -150,11 +148,8 @@ def ingest(
         progress(Progress("Planned", plan=plan))
     if dry_run:
         return IngestReport(layout.root, info, plan, ())
-    if plan and plan.disk_bytes > plan.disk_free and not force:
-        raise StoreError(
-            f"{layout.root} needs {plan.disk_bytes / 1e9:.1f} GB; {plan.disk_free / 1e9:.1f} GB are free. "
-            "Free some, choose another disk, or go on all the same with --force."
-        )
+    if plan is not None and not force:
+        _check_disk(layout, plan)
     create_store(layout.root)
     with writing(layout):
         info = write_corpus(layout, corpus, info)
@@ -205,6 +200,27 @@ def _committed(layout: Layout, specs: Sequence[RunSpec]) -> set[int]:
     """Parts that every one of these runs has."""
     parts = [{part.part for part in manifest.committed_parts(layout.run(spec.run_id))} for spec in specs]
     return set.intersection(*parts)
+
+
+def _spec(
+    model: ModelIdentity,
+    corpus: CorpusInfo,
+    view: Template,
+    pooling: Pooling,
+    dtype: DType,
+    final_norm: bool,
+) -> RunSpec:
+    return RunSpec(
+        model, corpus.corpus_id, view.template, view.pattern, view.reading, pooling, dtype, final_norm
+    )
+
+
+def _check_disk(layout: Layout, plan: IngestPlan) -> None:
+    if plan.disk_bytes > plan.disk_free:
+        raise StoreError(
+            f"{layout.root} needs {plan.disk_bytes / 1e9:.1f} GB; {plan.disk_free / 1e9:.1f} GB are free. "
+            "Free some, choose another disk, or go on all the same with --force."
+        )
 
 
 def _check(
