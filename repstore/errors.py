@@ -83,5 +83,4 @@ def did_you_mean(asked: str, known: Iterable[str]) -> str:
         return f'Did you mean "{close[0]}"?'
     if not names:
         return "There are none."
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    return f"Known: {shown}."
+    return f"Known: {', '.join(names[:8])}" + (", and more." if len(names) > 8 else ".")

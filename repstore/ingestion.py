@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from repstore import corpus as corpora
 from repstore.corpus.plain import with_all_words
+from repstore.encode import require_encode
 from repstore.encode.templates import Template, parse_template
-from repstore.errors import ArgumentError, MissingExtraError, StoreError, did_you_mean
+from repstore.errors import ArgumentError, StoreError, did_you_mean
 from repstore.groups import encode_group, missing_parts, start_runs
 from repstore.schemas import rows_per_part
 from repstore.spec import (
@@ -30,9 +30,10 @@ from repstore.spec import (
 from repstore.storage import manifest
 from repstore.storage.catalog import is_current, publish_catalog
 from repstore.storage.corpora import identify, write_corpus
+from repstore.storage.files import make_folder
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
-from repstore.storage.runs import check_place, create_store, read_run
+from repstore.storage.runs import check_name, check_place, create_store, read_run
 
 if TYPE_CHECKING:
     from repstore.corpus import Corpus
@@ -126,7 +127,7 @@ def ingest(
     if words == "all":
         corpus = with_all_words(corpus)
     info = identify(corpus, corpus_name)
-    _require_encode()
+    require_encode()
     from repstore.encode.encoder import Encoder
     from repstore.encode.loading import default_device
     from repstore.encode.models import find_model
@@ -136,7 +137,10 @@ def ingest(
     wanted = _dtype(dtype, device)
     specs = [_spec(files.identity, info, view, pooling, wanted, final_norm) for view in views]
     _check_name(layout, name, specs[0])
+    names = [name or f"{files.identity.name}/{view.name}" for view in views]
     pending = [n for n, spec in enumerate(specs) if not _is_complete(layout, spec.run_id)]
+    for n in pending:
+        check_name(layout, names[n], specs[n])
     plan = encoder = None
     if pending:
         progress(Progress(f"Loading {files.identity.name}"))
@@ -150,16 +154,15 @@ def ingest(
         return IngestReport(layout.root, info, plan, ())
     if plan is not None and not force:
         _check_disk(layout, plan)
-    create_store(layout.root)
+    make_folder(layout.root)
     with writing(layout):
+        create_store(layout.root)
         info = write_corpus(layout, corpus, info)
         before = [_n_accounted(layout, spec.run_id) for spec in specs]
         if encoder is not None:
             budget = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])
             contract = encoder.contract(budget) | {"repstore": version("repstore")}
-            runs = [
-                (name or f"{files.identity.name}/{views[n].name}", views[n].given, specs[n]) for n in pending
-            ]
+            runs = [(names[n], views[n].given, specs[n]) for n in pending]
             for group in start_runs(layout, info, runs, contract):
                 encode_group(layout, encoder, group, progress)
         if not is_current(layout):
@@ -249,14 +252,6 @@ def _check(
             raise ArgumentError(f'No {option} "{value}". {did_you_mean(value, known)}')
     if batch_tokens is not None and batch_tokens < 1:
         raise ArgumentError(f"batch_tokens is {batch_tokens}; it must be at least 1.")
-
-
-def _require_encode() -> None:
-    for package in ("torch", "transformers"):
-        if find_spec(package) is None:
-            raise MissingExtraError(
-                f"Ingestion runs a model and needs {package}. Install it with: pip install 'repstore[encode]'"
-            )
 
 
 def _check_name(layout: Layout, name: str | None, spec: RunSpec) -> None:

@@ -39,10 +39,11 @@ def curves(
         for n, name in enumerate(dict.fromkeys(names)):
             mine = [at for at, of in enumerate(names) if of == name]
             color = COLORS[n % len(COLORS)]
+            dashed = "gray" if len(set(columns.get("majority", ()))) == 1 else color
             across = [columns[x][at] for at in mine]
             lines += axes.plot(across, [columns[y][at] for at in mine], "o-", color=color, markersize=3)
             if "majority" in columns:
-                axes.axhline(columns["majority"][mine[0]], color=color, linestyle="--", linewidth=0.8)
+                axes.axhline(columns["majority"][mine[0]], color=dashed, linestyle="--", linewidth=0.8)
         entries = list(dict.fromkeys(map(str, names))) if series else []
         if "majority" in columns:
             lines += axes.plot([], [], "--", color="gray", linewidth=0.8)

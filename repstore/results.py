@@ -88,12 +88,14 @@ class ResultTable:
         """The rows as an array of objects; NaN and infinities become null."""
         return json.dumps([{k: _plain(v) for k, v in row.items()} for row in self], ensure_ascii=False)
 
-    def to_csv(self) -> str:
-        """The rows as CSV with a header."""
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """The rows as CSV with a header; written to a file, too, if a path is given."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
         writer.writerows(row.values() for row in self)
+        if path is not None:
+            Path(path).write_text(text.getvalue(), encoding="utf-8")
         return text.getvalue()
 
     def to_parquet(self, path: str | Path) -> None:

@@ -61,6 +61,7 @@ class CorpusInfo:
     corpus_id: str
     name: str
     source: str
+    words: WordChoice
     code: int
     n_texts: int
     n_words: int

@@ -143,8 +143,8 @@ class Store:
             evaluate_on: split whose accuracy is reported.
 
         Returns:
-            One row per run and layer: run, layer, threshold, accuracy, n_pairs, majority (accuracy of always
-            giving the more frequent answer).
+            One row per run and layer: run, layer, threshold, accuracy, n_pairs, n_missing (pairs of both
+            splits left out because a word has no vector), majority (accuracy of the more frequent answer).
 
         Raises:
             NotFoundError: no such probe, run or split.
@@ -159,7 +159,7 @@ class Store:
             if value not in known:
                 raise ArgumentError(f'No {option} "{value}". {did_you_mean(str(value), known)}')
         names = [run] if run is None or isinstance(run, str) else run
-        opened = [self._lookup.run(one) for one in names]
+        opened = list({(found := self._lookup.run(one)).label: found for one in names}.values())
         if not opened:
             raise ArgumentError("No run is given. Give at least one.")
         rows = [row for one in opened for row in self._probe_wic(one, standardize, select_on, evaluate_on)]
@@ -176,9 +176,9 @@ class Store:
     def _probe_wic(
         self, run: Run, standardize: Standardize, select_on: str, evaluate_on: str
     ) -> Iterator[dict[str, Any]]:
-        selection, evaluation = (
-            PairSet(*self._lookup.pairs(run, split)) for split in (select_on, evaluate_on)
-        )
+        *of_selection, n_unselected = self._lookup.pairs(run, select_on)
+        *of_evaluation, n_unevaluated = self._lookup.pairs(run, evaluate_on)
+        selection, evaluation = PairSet(*of_selection), PairSet(*of_evaluation)
         same = float(evaluation.same.mean())
         for layer in run.layers("all"):
             vectors = run.vectors.layer(layer)
@@ -192,6 +192,7 @@ class Store:
                 "threshold": threshold,
                 "accuracy": pairs.accuracy(cosines, evaluation.same, threshold),
                 "n_pairs": len(evaluation),
+                "n_missing": n_unselected + n_unevaluated,
                 "majority": max(same, 1 - same),
             }
 

@@ -22,18 +22,17 @@ def verify(path: str | Path, *, progress: Callable[[str], None] = lambda _: None
         progress: told each file before it is read.
 
     Returns:
-        One row per finding: path, problem (damaged, missing, stale, unfinished, foreign) and detail; none is
-        good.
+        One row per finding: path, problem (damaged, missing, stale, incomplete, unfinished, foreign) and
+        detail; none is good. An incomplete run waits for its ingest to be resumed; unfinished and foreign
+        files do no harm.
     """
-    layout = Layout(Path(path))
-    if not layout.root.is_dir():
-        raise StoreNotFoundError(f"No store at {path}.")
+    layout = _layout(path)
     found = [
         {"path": finding.path, "problem": finding.problem, "detail": finding.detail}
         for finding in verification.verify(layout, progress)
     ]
     columns = pa.schema([("path", pa.string()), ("problem", pa.string()), ("detail", pa.string())])
-    summary = f"{len(found)} findings" if found else "everything is as it was written"
+    summary = f"findings: {len(found)}" if found else "everything is as it was written"
     return ResultTable(pa.Table.from_pylist(found, columns), f"{path}: {summary}")
 
 
@@ -47,8 +46,14 @@ def repair(path: str | Path) -> list[str]:
         StoreLockedError: another process is writing to the store.
         StoreError: ``store.json`` itself is damaged.
     """
-    layout = Layout(Path(path))
-    if not layout.root.is_dir():
-        raise StoreNotFoundError(f"No store at {path}.")
+    layout = _layout(path)
     with writing(layout):
         return verification.repair(layout)
+
+
+def _layout(path: str | Path) -> Layout:
+    """The store at `path`, even if its marker is lost."""
+    layout = Layout(Path(path).absolute())
+    if not any(place.exists() for place in (layout.marker, layout.runs, layout.corpora)):
+        raise StoreNotFoundError(f'No store at {path}. Make one with "repstore ingest".')
+    return layout

@@ -50,7 +50,7 @@ def test_the_same_ingest_again_says_that_there_is_nothing_to_do(ingested):
     before = {path: path.stat().st_mtime_ns for path in store.rglob("part-*")}
     outcome = command(*arguments)
     assert outcome.code == 0
-    assert [line.split(",")[0] for line in outcome.out.splitlines()] == [
+    assert [line.split(";")[0] for line in outcome.out.splitlines()] == [
         "llama/base: nothing to do",
         "llama/repeat: nothing to do",
     ]

@@ -67,7 +67,7 @@ MALFORMED = {
     "more than JSON": (line()[:-1] + " x\n", ":1: not JSON .* Expected an object with text"),
     "a list": ("[1]\n", ":1: not a JSON object. Expected an object with text"),
     **{
-        f"no {key}": (line(**{key: MISSING}), f':1: "{key}" is None. Expected {key} as {kind}')
+        f"no {key}": (line(**{key: MISSING}), f':1: no "{key}". Expected an object with text')
         for key, kind in {"text": "str", "start": "int", "end": "int", "lemma": "str", "sense": "str"}.items()
     },
     "empty lemma": (line(lemma=""), ":1: \"lemma\" is ''. Expected lemma as str"),

@@ -132,7 +132,7 @@ def pairs_of(split: str, kept: list[int]) -> list[tuple[int, int, bool]]:
 @pytest.mark.parametrize("standardize", ["none", "side", "batch30", "corpus"])
 def test_the_probe_equals_the_procedure_in_plain_loops_at_every_layer(store, standardize):
     result = store.probe("wic", run="m/parts", standardize=standardize)
-    assert result.columns == ["run", "layer", "threshold", "accuracy", "n_pairs", "majority"]
+    assert result.columns == ["run", "layer", "threshold", "accuracy", "n_pairs", "n_missing", "majority"]
     dev, test = pairs_of("dev", KEPT), pairs_of("test", KEPT)
     same = sum(label for _, _, label in test)
     for layer, row in enumerate(result):

@@ -17,6 +17,8 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore import schemas
 from repstore.errors import StoreError, StoreNotFoundError
+from repstore.storage import catalog
+from repstore.storage.layout import Layout
 
 KINDS = [
     "store.json",
@@ -85,6 +87,7 @@ def test_a_part_without_its_manifest_entry_does_not_exist(store: Path) -> None:
     the(store, "runs/*/manifest/part-00001.json").unlink()
     found = problems(store)
     assert found.pop("catalog.duckdb") == "stale"
+    assert found.pop(the(store, "runs/*").relative_to(store).as_posix()) == "incomplete"
     assert set(found.values()) == {"foreign"}
     assert [Path(path).name for path in found] == ["part-00001.parquet"]
 
@@ -114,6 +117,96 @@ def test_a_stale_catalog_is_rebuilt(store: Path, tmp_path: Path) -> None:
     repstore.repair(store)
     assert problems(store) == {}
     assert files_of(store) == sound
+
+
+def test_a_store_that_was_interrupted_before_its_first_part_is_not_damaged(store: Path) -> None:
+    for name in ("catalog.duckdb", "catalog.json"):
+        (store / name).unlink()
+    for entry in store.glob("runs/*/manifest/*"):
+        entry.unlink()
+    for folder in store.glob("runs/*/[ps]*"):
+        shutil.rmtree(folder)
+    assert set(problems(store).values()) == {"unfinished", "incomplete"}
+    assert command("verify", store).code == 0
+
+
+def test_the_command_that_completes_a_run_is_the_whole_command(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    corpus = tmp_path / "it's.txt"
+    corpus.write_text("The bank of the river\n")
+    ingest = [f"text:{corpus}", tmp_path / "store", "--model", tiny_model("llama"), "--words", "all"]
+    ingest += ["--template", "mine={text} {form}", "--pooling", "last", "--no-final-norm"]
+    ingest += ["--name", "my run", "--corpus-name", "my corpus"]
+    assert command("ingest", *ingest).code == 0
+    sound = files_of(tmp_path / "store")
+    flip_a_bit(the(tmp_path / "store", "runs/*/parts/part-00000.parquet"), 0)
+    advice = re.search(r"^  (repstore ingest .*)$", command("repair", tmp_path / "store").out, re.MULTILINE)
+    assert command("ingest", *shlex.split(advice[1])[2:]).code == 0
+    shutil.rmtree(tmp_path / "store" / "quarantine")
+    assert files_of(tmp_path / "store") == sound
+
+
+def test_a_catalog_without_its_digest_is_published_again_by_the_next_ingest(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_text("The bank of the river\n")
+    ingest = ("ingest", f"text:{tmp_path / 'text.txt'}", tmp_path / "store", "--model", tiny_model("llama"))
+    assert command(*ingest).code == 0
+    (tmp_path / "store" / "catalog.json").unlink()
+    assert command(*ingest).code == 0
+    assert problems(tmp_path / "store") == {}
+
+
+def test_what_a_file_manager_leaves_does_no_harm(store: Path) -> None:
+    (store / "corpora" / ".DS_Store").write_bytes(b"x")
+    manifest = the(store, "runs/*/manifest")
+    shutil.copy(manifest / "part-00000.json", manifest / "part-00000 2.json")
+    (store / "notes.tmp").write_text("mine")
+    assert sorted(problems(store).values()) == ["foreign"] * 3
+    repstore.repair(store)
+    assert (store / "notes.tmp").read_text() == "mine"
+
+
+def test_a_corpus_and_a_part_over_it_can_be_repaired_together(store: Path) -> None:
+    flip_a_bit(the(store, "corpora/*/words.parquet"), 0)
+    flip_a_bit(the(store, "runs/*/parts/part-00001.parquet"), 0)
+    assert command("repair", store).code == 0
+    assert set(problems(store).values()) == {"missing", "incomplete"}
+
+
+def test_a_folder_that_is_no_store_is_neither_verified_nor_repaired(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    for look_after in (repstore.verify, repstore.repair):
+        with pytest.raises(StoreNotFoundError):
+            look_after(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_catalog_that_did_not_fit_on_the_disk_does_not_replace_the_old_one(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (store / "catalog.duckdb").read_bytes()
+
+    def full(connection: object, layout: object) -> None:
+        raise catalog.duckdb.FatalException("No space left on device")
+
+    monkeypatch.setattr(catalog, "_build", full)
+    with pytest.raises(StoreError, match="No space"):
+        catalog.publish_catalog(Layout(store))
+    assert (store / "catalog.duckdb").read_bytes() == before
+
+
+def test_an_ingest_that_died_while_it_wrote_its_first_file_is_resumed(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_text("The bank of the river\n")
+    (tmp_path / "store").mkdir()
+    for name in ("store.json.tmp", "writer.lock"):
+        (tmp_path / "store" / name).write_text("")
+    ingest = (f"text:{tmp_path / 'text.txt'}", tmp_path / "store", "--model", tiny_model("llama"))
+    assert command("ingest", *ingest).code == 0
+    assert problems(tmp_path / "store") == {}
 
 
 def test_a_damaged_marker_cannot_be_repaired(store: Path) -> None:
@@ -152,7 +245,9 @@ def test_what_is_damaged_is_made_again_with_the_same_bytes(
     outcome = command("repair", store)
     assert outcome.code == 0
     assert (store / "quarantine" / path.relative_to(store)).exists()
-    advice = re.search(r"run (repstore ingest .*)\.$", outcome.out, re.MULTILINE)
+    if kind != "runs/*/run.json":  # without it the run is gone as a whole
+        assert problems(store), "a store that lacks something is not called whole"
+    advice = re.search(r"^  (repstore ingest .*)$", outcome.out, re.MULTILINE)
     again = shlex.split(advice[1])[2:] if advice else ingest
     assert command("ingest", *again).code == 0
     shutil.rmtree(store / "quarantine")

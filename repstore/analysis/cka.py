@@ -69,14 +69,18 @@ def _cka(products: np.ndarray, row_sums: np.ndarray) -> np.ndarray:
         return np.where(scale > 0, hsic / scale, np.nan)
 
 
-def _origin(layer: LayerVectors, rows: np.ndarray) -> np.ndarray:
-    """Mean of the rows. HSIC is the same without centering; the sums lose fewer digits with it."""
-    total = np.zeros(layer.d_model)
+def _origin(layer: LayerVectors, rows: np.ndarray) -> tuple[np.ndarray, float]:
+    """Mean and largest value of the rows. CKA is the same without centering and scaling; the sums of float32
+    lose fewer digits with the one, and do not overflow with the other."""
+    total, largest = np.zeros(layer.d_model), 0.0
     for start in range(0, len(rows), TILE):
-        total += kernels.to_float32(layer.take(rows[start : start + TILE])).sum(axis=0, dtype=np.float64)
-    return (total / len(rows)).astype(np.float32)
+        block = kernels.to_float32(layer.take(rows[start : start + TILE]))
+        total += block.sum(axis=0, dtype=np.float64)
+        largest = max(largest, float(np.abs(block).max()))
+    return (total / len(rows)).astype(np.float32), largest or 1.0
 
 
-def _tile(layer: LayerVectors, rows: np.ndarray, origin: np.ndarray, start: int) -> np.ndarray:
-    tile: np.ndarray = kernels.to_float32(layer.take(rows[start : start + TILE])) - origin
+def _tile(layer: LayerVectors, rows: np.ndarray, origin: tuple[np.ndarray, float], start: int) -> np.ndarray:
+    mean, largest = origin
+    tile: np.ndarray = (kernels.to_float32(layer.take(rows[start : start + TILE])) - mean) / largest
     return tile

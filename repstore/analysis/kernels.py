@@ -71,7 +71,7 @@ def row_cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Args:
         a, b: *Shape:* (n, d_model), float16 or float32, both alike; rows may be apart in memory.
 
-    *Shape:* (n,), float64; error about 1e-6. With a zero vector the cosine is 0.
+    *Shape:* (n,), float64; error about 2e-6. With a zero vector the cosine is 0.
     """
     found = np.clip(1.0 - np.asarray(numkong.angular(a, b), np.float64).reshape(-1), -1.0, 1.0)
     doubtful = np.flatnonzero((found == 0.0) | (found == 1.0))  # numkong's answers for zero vectors
@@ -82,7 +82,7 @@ def row_cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def pair_cosines(vectors: LayerVectors, rows_a: np.ndarray, rows_b: np.ndarray) -> np.ndarray:
-    """Cosine of each pair of rows. *Shape:* (n_pairs,), float64; error about 1e-6.
+    """Cosine of each pair of rows. *Shape:* (n_pairs,), float64; error about 2e-6.
 
     Where consecutive pairs are evenly spaced, as words in the order of a file are, they are read where they
     stand; others are gathered first, which costs more than the product.
@@ -123,7 +123,7 @@ def query_cosines(vectors: LayerVectors, query: np.ndarray) -> np.ndarray:
         vectors: the layer to search.
         query: *Shape:* (d_model,), float16 or float32.
 
-    *Shape:* (n_words,), float64; error about 1e-6.
+    *Shape:* (n_words,), float64; error about 2e-6.
     """
     query_norm = float(norms(to_float32(query[None]))[0])
     found = []

@@ -7,7 +7,7 @@ import numpy as np
 from repstore.analysis import kernels
 from repstore.storage.vectors import LayerVectors
 
-MARGIN = 2e-6
+MARGIN = 1e-5
 """More than the error of `kernels.query_cosines`; what is this close to the k-th is weighed in float64."""
 
 

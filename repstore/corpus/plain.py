@@ -60,7 +60,7 @@ def with_all_words(corpus: Corpus) -> Corpus:
         for pair in corpus.pairs():
             yield replace(pair, word_a=ordinals[pair.word_a], word_b=ordinals[pair.word_b])
 
-    return Corpus(f"{corpus.name}-all", corpus.source, texts, pairs)
+    return Corpus(f"{corpus.name}-all", corpus.source, texts, pairs, "all")
 
 
 def _filled(text: Text) -> list[tuple[Word, bool]]:

@@ -106,7 +106,9 @@ def _record(path: Path, number: int, line: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise refuse(path, number, "not a JSON object", f"an object with {keys}")
     for key, kind in REQUIRED.items():
-        value = record.get(key)
+        if key not in record:
+            raise refuse(path, number, f'no "{key}"', f"an object with {keys}")
+        value = record[key]
         if not isinstance(value, kind) or isinstance(value, bool) or not str(value).strip():
             raise refuse(path, number, f'"{key}" is {value!r}', f"{key} as {kind.__name__}")
     for key in [key for key in record if key not in REQUIRED]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repstore.errors import CorpusError
-from repstore.spec import Pair, Text
+from repstore.spec import Pair, Text, WordChoice
 
 CHUNK = re.compile(r"\S+")
 """A stretch between blanks; `Word.position` counts these."""
@@ -19,13 +19,15 @@ CHUNK = re.compile(r"\S+")
 class Corpus:
     """A named corpus. `texts` and `pairs` start a fresh pass over the source at every call.
 
-    Words are numbered in the order of the texts; pairs refer to these ordinals.
+    Words are numbered in the order of the texts; pairs refer to these ordinals. `words` says whether they are
+    the annotated ones or all words of the texts.
     """
 
     name: str
     source: str
     texts: Callable[[], Iterator[Text]]
     pairs: Callable[[], Iterator[Pair]]
+    words: WordChoice = "targets"
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:

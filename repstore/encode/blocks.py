@@ -96,6 +96,7 @@ class BlockEncoder:
                 ) from error
         torch.cuda.empty_cache()
         middle = len(batch) // 2
+        self._batch_tokens = min(self._batch_tokens, middle * max(len(plan.passes[at]) for at in batch))
         halves = [self._start(plan, half, draft) for half in (batch[:middle], batch[middle:])]
 
         def store() -> None:

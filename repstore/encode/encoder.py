@@ -58,7 +58,7 @@ class Encoder:
         """Width of a hidden state."""
         return self._identity.d_model
 
-    @property
+    @cached_property
     def max_tokens(self) -> int:
         """Tokens the model takes at once, special tokens included."""
         limits = [self._tokenizer.model_max_length]
@@ -67,7 +67,7 @@ class Encoder:
             limits.append(limit - reserved_positions(self._model, limit))
         return int(min(limits))
 
-    @property
+    @cached_property
     def boundary(self) -> int | None:
         """Tokens beyond which positions depend on the length of the longest text of a batch, if they ever do.
 

@@ -153,13 +153,13 @@ def _read(
     of_word = tokens_of(tokens.spans, span)
     if not len(of_word):
         return "no_token"
-    whole = view.template.reading == "last"
-    of_word = pooled_tokens(of_word, "last" if whole else view.pooling)
+    is_last = view.template.reading == "last"
+    of_word = pooled_tokens(of_word, "last" if is_last else view.pooling)
     n_tokens, limit = len(tokens.ids), encoder.max_tokens
     if n_tokens <= limit:
         return tokens.ids, of_word
-    if whole:  # the last token answers for the whole text; a part of it would be another question
-        return "truncated"
+    if is_last or view.template.n_copies > 1:
+        return "truncated"  # a part of the text, or of its copies, would be another question
     window = window_for(of_word, n_tokens, tokens.n_leading, tokens.n_trailing, limit)
     if window is None:
         return "truncated"

@@ -19,7 +19,9 @@ from repstore.spec import DType, Pooling
 class PlainModel:
     """A model as a careful user of transformers would run it."""
 
-    def __init__(self, files: ModelFiles, dtype: DType, device: str, raw_last: str | None = None) -> None:
+    def __init__(
+        self, files: ModelFiles, dtype: DType, device: torch.device, raw_last: str | None = None
+    ) -> None:
         """`raw_last` names the final norm, if the last layer is wanted as it goes in."""
         self._tokenizer, model = load(files, dtype)
         self._model = model.to(device)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass
+from functools import cache
 from typing import get_args
 
 from repstore.errors import ArgumentError, did_you_mean
@@ -43,6 +44,11 @@ class Template:
     template: str
     pattern: str
     reading: Reading
+
+    @property
+    def n_copies(self) -> int:
+        """How often the text occurs in a rendered text."""
+        return sum(field == "text" for _, field, _ in _fields(self.pattern))
 
     def render(self, text: str, span: Span, form: str, lemma: str | None) -> tuple[str, Span | None]:
         """Fill in the pattern.
@@ -117,6 +123,7 @@ def template_of(spec: RunSpec) -> Template:
     return Template(spec.template, spec.template, spec.template, spec.pattern, spec.reading)
 
 
+@cache
 def _fields(pattern: str) -> list[tuple[str, str | None, str]]:
     try:
         parsed = list(string.Formatter().parse(pattern))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from itertools import count
 from typing import Any
 
@@ -13,7 +14,7 @@ from repstore.errors import QueryError, StoreDamagedError, StoreError
 from repstore.schemas import catalog_ddl, layer_column
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpora
-from repstore.storage.files import TEMPORARY, publish, sha256_of, sync_file, write_json
+from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, sync_file, write_json
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
 from repstore.storage.runs import read_runs
@@ -46,7 +47,8 @@ def publish_catalog(layout: Layout) -> None:
     connection = duckdb.connect(str(draft))
     try:
         _build(connection, layout)
-    except duckdb.IOException as error:
+        connection.execute("CHECKPOINT")  # closing would not say that the disk is full
+    except duckdb.Error as error:
         raise StoreError(f"{layout.catalog} cannot be written: {error}") from error
     finally:
         connection.close()
@@ -73,13 +75,15 @@ def _build(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
 
 def is_current(layout: Layout) -> bool:
     """Whether the catalog lists just the corpora and runs that exist, and the parts of their manifests."""
-    if not layout.catalog.exists():
+    if not layout.catalog.exists() or not layout.catalog_digest.exists():
         return False
-    catalog = Catalog(layout)
     try:
-        listed, corpora = (catalog.query(sql).to_pylist() for sql in (LISTED_PARTS, LISTED_CORPORA))
-    finally:
-        catalog.close()
+        if read_json(layout.catalog_digest)["sha256"] != sha256_of(layout.catalog):
+            return False
+        with closing(Catalog(layout)) as catalog:
+            listed, corpora = (catalog.query(sql).to_pylist() for sql in (LISTED_PARTS, LISTED_CORPORA))
+    except StoreDamagedError:
+        return False
     runs = [
         {"run_id": run.run_id, "shas": [part.sha256 for part in committed_parts(layout.run(run.run_id))]}
         for run in sorted(read_runs(layout), key=lambda run: run.run_id)
@@ -144,6 +148,10 @@ class Catalog:
             return self._connection.sql(sql, params=parameters).to_arrow_table()
         except duckdb.ConnectionException:
             raise StoreError(f"{self._layout.root} is closed. Open it again to ask more.") from None
+        except duckdb.Error as error:
+            raise StoreDamagedError(
+                f'{self._layout.catalog} is damaged ({error}). Rebuild it with "repstore repair".'
+            ) from error
 
     def select(
         self,

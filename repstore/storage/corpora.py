@@ -60,6 +60,7 @@ def identify(corpus: Corpus, name: str | None = None) -> CorpusInfo:
         corpus_id=corpus_id,
         name=name or corpus.name,
         source=corpus.source,
+        words=corpus.words,
         code=FIRST_CODE + int(corpus_id, 16) % CODES,
         n_texts=counts["texts"],
         n_words=counts["words"],
@@ -110,7 +111,7 @@ def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> CorpusInfo
 
 def read_corpora(layout: Layout) -> list[CorpusInfo]:
     """The corpora of a store, by name."""
-    folders = (path for path in layout.corpora.glob("*") if path.suffix != TEMPORARY)
+    folders = (path for path in layout.corpora.glob("*") if path.is_dir() and path.suffix != TEMPORARY)
     found = [read_corpus(CorpusLayout(path))[0] for path in folders]
     return sorted(found, key=lambda info: info.name)
 

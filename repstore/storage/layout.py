@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+ENTRY = re.compile(r"part-\d{5,}\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,10 @@ class RunLayout:
     def entry(self, part: int) -> Path:
         """The file whose existence commits a part."""
         return self.manifest / f"part-{part:05d}.json"
+
+    def entries(self) -> list[Path]:
+        """The files that commit parts, in order; not a copy that somebody made beside them."""
+        return sorted(path for path in self.manifest.glob("*") if ENTRY.fullmatch(path.name))
 
     def part(self, part: int) -> Path:
         """The vectors of a part."""

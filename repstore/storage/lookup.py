@@ -67,7 +67,8 @@ class Run:
                 raise ArgumentError(f'"{given}" is no layer. Give a number, several, or "all".')
             return list(range(self.info.spec.model.n_layers))
         try:
-            layers = [index(layer) for layer in (given if isinstance(given, Iterable) else [given])]
+            asked = given if isinstance(given, Iterable) else [given]
+            layers = list(dict.fromkeys(index(layer) for layer in asked))
         except TypeError:
             raise ArgumentError(f'{given!r} is no layer. Give a number, several, or "all".') from None
         if not layers:
@@ -169,12 +170,12 @@ class Lookup:
         by_id = {word["word_id"]: word for word in words}
         return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
 
-    def pairs(self, run: Run, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def pairs(self, run: Run, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         """The labelled pairs of a split whose words both have vectors, in file order.
 
         Returns:
-            Rows of the first and of the second words, and whether they have the same sense. *Shape of each:*
-            (n_pairs,), int64, int64 and bool.
+            Rows of the first and of the second words, whether they have the same sense, and how many pairs
+            are left out. *Shape of the first three:* (n_pairs,), int64, int64 and bool.
 
         Raises:
             NotFoundError: no such split.
@@ -193,7 +194,7 @@ class Lookup:
         there = (rows_a >= 0) & (rows_b >= 0)
         if not there.any():
             raise ResultError(f'No pair of split "{split}" has vectors in {run.label}. Finish its ingest.')
-        return rows_a[there], rows_b[there], table["label"].to_numpy()[there]
+        return rows_a[there], rows_b[there], table["label"].to_numpy()[there], int((~there).sum())
 
     def _open(self, run_id: str) -> Run:
         if run_id not in self._runs:

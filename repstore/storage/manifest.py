@@ -22,7 +22,7 @@ def is_committed(run: RunLayout, part: int) -> bool:
 
 def committed_parts(run: RunLayout) -> list[Part]:
     """The committed parts, in order."""
-    return [read_entry(path) for path in sorted(run.manifest.glob("part-*.json"))]
+    return [read_entry(path) for path in run.entries()]
 
 
 def read_entry(path: Path) -> Part:

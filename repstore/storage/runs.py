@@ -9,7 +9,7 @@ from typing import Any
 from repstore.errors import StoreError, StoreNotFoundError, StoreVersionError
 from repstore.schemas import FORMAT_VERSION
 from repstore.spec import ModelIdentity, RunInfo, RunSpec
-from repstore.storage.files import read_json, write_json
+from repstore.storage.files import TEMPORARY, read_json, write_json
 from repstore.storage.layout import Layout
 
 
@@ -22,7 +22,13 @@ def check_place(root: Path) -> None:
     _check_path(root)
     if Layout(root).marker.exists():
         open_store(root)
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+        return
+    for place in (root, *root.absolute().parents):
+        if place.is_file():
+            raise StoreError(f"{place} is a file, not a store. Give a new or an empty folder.")
+    layout = Layout(root)
+    begun = {layout.lock, layout.lock_holder, layout.marker.with_name(layout.marker.name + TEMPORARY)}
+    if root.exists() and set(root.iterdir()) - begun:
         raise StoreError(f"{root} is not a store and not empty. Give a new or an empty folder.")
 
 
@@ -57,22 +63,27 @@ def _check_path(root: Path) -> None:
         raise StoreError(f"{root} has * or ? in its path, which DuckDB reads as a pattern. Rename it.")
 
 
-def write_run(layout: Layout, info: RunInfo) -> None:
-    """Record a run before its first part. Does nothing if the run is there.
+def check_name(layout: Layout, name: str, spec: RunSpec) -> None:
+    """Refuse a name for a run that another run over the same corpus has.
 
     Raises:
-        StoreError: another run over the same corpus has this name.
+        StoreError: it is taken.
     """
-    path = layout.run(info.run_id).info
-    if path.exists():
-        return
     for other in read_runs(layout):
-        if (other.name, other.spec.corpus_id) == (info.name, info.spec.corpus_id):
+        taken = (other.name, other.spec.corpus_id) == (name, spec.corpus_id)
+        if taken and other.run_id != spec.run_id:
             raise StoreError(
-                f'{layout.root} has a run "{info.name}" over corpus "{info.corpus}" made with other '
-                "weights or settings. Give the new one a name of its own with --name."
+                f'{layout.root} has a run "{name}" over corpus "{other.corpus}" made with other weights or '
+                "settings. Give the new one a name of its own with --name, one template at a time."
             )
-    write_json(path, dataclasses.asdict(info))
+
+
+def write_run(layout: Layout, info: RunInfo) -> None:
+    """Record a run before its first part, unless it is there."""
+    path = layout.run(info.run_id).info
+    if not path.exists():
+        check_name(layout, info.name, info.spec)
+        write_json(path, dataclasses.asdict(info))
 
 
 def read_runs(layout: Layout) -> list[RunInfo]:

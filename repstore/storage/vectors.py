@@ -13,7 +13,7 @@ from repstore.errors import NotFoundError
 from repstore.storage.parts import PartFile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerVectors:
     """One layer's word vectors, in order of `word_ids`, memory-mapped.
 
@@ -45,6 +45,20 @@ class LayerVectors:
     def dtype(self) -> np.dtype[np.float16 | np.float32]:
         """float16, or float32 if any part of the layer is."""
         return np.result_type(*self.blocks)
+
+    def __repr__(self) -> str:
+        return f"LayerVectors(layer={self.layer}, {len(self.word_ids):,} x {self.d_model}, {self.dtype})"
+
+    def of(self, word_ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The vectors of some words. *Shape:* (len(word_ids), d_model), `dtype`.
+
+        Raises:
+            NotFoundError: a word has no vector.
+        """
+        rows = rows_of(self.word_ids, np.asarray(word_ids, np.int64))
+        if (rows < 0).any():
+            raise NotFoundError(f"Word {np.asarray(word_ids)[rows < 0][0]} has no vector in this run.")
+        return self.take(rows)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Copy some rows out of the map. *Shape:* (len(rows), d_model), `dtype`."""
@@ -116,6 +130,11 @@ class RunVectors:
 
     def rows(self, word_ids: np.ndarray) -> np.ndarray:
         """Row of each word in every layer; -1 for a word without a vector. *Shape:* as `word_ids`, int64."""
-        rows = np.searchsorted(self.word_ids, word_ids)
-        rows[rows == len(self.word_ids)] = 0
-        return np.where(self.word_ids[rows] == word_ids, rows, -1)
+        return rows_of(self.word_ids, word_ids)
+
+
+def rows_of(known: np.ndarray, word_ids: np.ndarray) -> np.ndarray:
+    """Where each word stands among `known` (ascending); -1 where it does not. *Shape:* as `word_ids`."""
+    rows = np.searchsorted(known, word_ids)
+    rows[rows == len(known)] = 0
+    return np.where(known[rows] == word_ids, rows, -1)

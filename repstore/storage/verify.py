@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,11 +18,11 @@ from repstore.storage.catalog import is_current, publish_catalog
 from repstore.storage.corpora import read_corpus
 from repstore.storage.files import TEMPORARY, make_folder, publish, read_json, sha256_of
 from repstore.storage.layout import CorpusLayout, Layout, RunLayout
-from repstore.storage.manifest import read_entry
+from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
 from repstore.storage.runs import read_run
 
-Problem = Literal["damaged", "missing", "stale", "unfinished", "foreign"]
+Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Finding:
 
     Attributes:
         path: which file, relative to the store.
-        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog; an ``unfinished`` file
-            that a crash left; a ``foreign`` file.
+        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog; an ``incomplete``
+            run, whose ingest has to be resumed; an ``unfinished`` file that a crash left; a ``foreign`` file.
         detail: what is wrong with it, and which words it touches.
         unit: what repair moves away to mend it, relative to the store; None if nothing has to move.
     """
@@ -64,7 +65,9 @@ def repair(layout: Layout) -> list[str]:
     done: list[str] = []
     units = []
     for finding in verify(layout):
-        if finding.problem == "unfinished":
+        if finding.problem == "incomplete":
+            done.append(f"{finding.detail[0].upper()}{finding.detail[1:]}")
+        elif finding.problem == "unfinished" and finding.path != layout.catalog.name:
             _remove(layout.root / finding.path)
             done.append(f"Removed {finding.path}, which a crash left unfinished.")
         elif finding.unit is not None:
@@ -91,7 +94,7 @@ def _quarantine(layout: Layout, unit: str) -> list[str]:
     """Move a corpus, a run, or one part (named by its manifest entry) out of the way."""
     source = layout.root / unit
     moved = [source]
-    command = "the command that ingested it"
+    command = "run the command that ingested it"
     if source.parent.name == "manifest":
         run = RunLayout(source.parent.parent)
         number = int(source.stem.removeprefix("part-"))
@@ -105,16 +108,31 @@ def _quarantine(layout: Layout, unit: str) -> list[str]:
             target = target.with_name(target.name + ".again")
         make_folder(target.parent)
         publish(path, target)
-    return [f"Moved {unit} to {layout.quarantine.name}/. To make it again, run {command}."]
+    names = ", ".join(path.relative_to(layout.root).as_posix() for path in moved)
+    return [f"Moved to {layout.quarantine.name}/: {names}", "To make it again:", f"  {command}"]
 
 
 def ingest_command(layout: Layout, run: RunInfo) -> str:
     """The command that makes the missing parts of a run, and no others."""
-    corpus, _ = read_corpus(layout.corpus(run.spec.corpus_id))
-    spec = run.spec
-    arguments = ["repstore", "ingest", corpus.source, str(layout.root), "--model", spec.model.source]
-    arguments += ["--template", run.template, "--pooling", spec.pooling, "--dtype", spec.dtype]
-    return " ".join(shlex.quote(argument) for argument in arguments)
+    spec, model = run.spec, run.spec.model
+    try:
+        corpus, _ = read_corpus(layout.corpus(spec.corpus_id))
+        source, name, words = corpus.source, corpus.name, corpus.words
+    except StoreDamagedError:
+        return f"the command that ingested {run.name}: its corpus, {run.corpus}, is damaged or missing, too"
+    arguments = ["repstore", "ingest", source, str(layout.root), "--model", model.source]
+    arguments += ["--template", run.template, "--words", words, "--pooling", spec.pooling]
+    arguments += ["--dtype", spec.dtype, "--name", run.name, "--corpus-name", name]
+    if not spec.final_norm:
+        arguments.append("--no-final-norm")
+    return shlex.join(arguments)
+
+
+UNFINISHED = re.compile(
+    r"(store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
+    r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json))" + re.escape(TEMPORARY)
+)
+"""Names under which files and folders are written before they are renamed."""
 
 
 class _Check:
@@ -131,9 +149,9 @@ class _Check:
         layout = self._layout
         yield from self._json(layout.marker, None)
         for folder in sorted(layout.corpora.glob("*")):
-            if folder.suffix != TEMPORARY:
+            if folder.is_dir() and folder.suffix != TEMPORARY:
                 yield from self._corpus(CorpusLayout(folder))
-        for folder in sorted(layout.runs.glob("*")):
+        for folder in sorted(path for path in layout.runs.glob("*") if path.is_dir()):
             yield from self._run(RunLayout(folder))
         yield from self._catalog()
         yield from self._others()
@@ -160,7 +178,7 @@ class _Check:
         unit = self._name(files.root)
         damaged = list(self._json(files.info, unit))
         yield from damaged
-        entries = sorted(files.manifest.glob("part-*.json"))
+        entries = files.entries()
         self._known.update(entries)
         if damaged:
             self._known.update(path for path in files.root.rglob("*") if path.suffix != TEMPORARY)
@@ -170,17 +188,26 @@ class _Check:
             yield self._damaged(files.info, f"it describes run {run.spec.run_id}", unit)
         for path in entries:
             yield from self._part(files, run, path)
+        lacking = [part for part in range(run.n_parts) if not is_committed(files, part)]
+        if lacking:
+            command = ingest_command(self._layout, run)
+            detail = f"{len(lacking)} of {run.n_parts} parts of {run.name} are missing; {command}"
+            yield Finding(unit, "incomplete", detail)
+        corpus = self._layout.corpus(run.spec.corpus_id).root
+        if not corpus.exists():
+            yield Finding(self._name(corpus), "missing", f"the corpus of {run.name}, {run.corpus}")
 
     def _part(self, files: RunLayout, run: RunInfo, path: Path) -> Iterator[Finding]:
         unit = self._name(path)
         number = int(path.stem.removeprefix("part-"))
-        self._known.update((files.part(number), files.skipped(number)))
         expected = min(run.rows_per_part, run.n_words - number * run.rows_per_part)
         damaged = list(self._json(path, unit, f"{expected:,} words of {run.name}"))
         yield from damaged
         if damaged:
+            self._known.update((files.part(number), files.skipped(number)))
             return
         entry = read_entry(path)
+        self._known.update(files.root / name for name in (entry.file, entry.skipped_file) if name)
         touched = f"words {entry.first_word_id} to {entry.last_word_id} of {run.name}"
         if entry.part != number or entry.n_words + entry.n_skipped != expected:
             yield self._damaged(path, f"it does not account for the {expected:,} words of the part", unit)
@@ -205,6 +232,9 @@ class _Check:
     def _catalog(self) -> Iterator[Finding]:
         layout = self._layout
         self._known.update((layout.catalog, layout.catalog_digest))
+        if not layout.catalog.exists() and not layout.catalog_digest.exists():
+            yield Finding(self._name(layout.catalog), "unfinished", "not built yet; readers build their own")
+            return
         damaged = list(self._json(layout.catalog_digest, None))
         yield from damaged
         if not damaged:
@@ -220,7 +250,7 @@ class _Check:
         for path in sorted(self._layout.root.rglob("*")):
             if path.is_dir() or path in self._known or self._layout.quarantine in path.parents:
                 continue
-            if any(name.endswith(TEMPORARY) for name in path.relative_to(self._layout.root).parts):
+            if UNFINISHED.match(self._name(path)):
                 yield Finding(self._name(path), "unfinished", "left by a crash; harmless")
             else:
                 yield Finding(self._name(path), "foreign", "no manifest names it")
