@@ -88,32 +88,43 @@ def pair_cosines(vectors: LayerVectors, rows_a: np.ndarray, rows_b: np.ndarray) 
     stand; others are gathered first, which costs more than the product.
     """
     result = np.empty(len(rows_a))
-    for here in _even_runs(rows_a, rows_b):
-        a, b = (vectors.evenly_spaced(rows[here]) for rows in (rows_a, rows_b))
-        for start in range(here.start, here.stop, PAIRS_AT_ONCE):
-            part = slice(start, min(start + PAIRS_AT_ONCE, here.stop))
-            if a is not None and b is not None and a.dtype == b.dtype:
-                of_run = slice(part.start - here.start, part.stop - here.start)
-                result[part] = row_cosines(a[of_run], b[of_run])
-            else:
-                result[part] = row_cosines(vectors.take(rows_a[part]), vectors.take(rows_b[part]))
+    block_a, block_b = vectors.block_of(rows_a), vectors.block_of(rows_b)
+    for n, m in {(int(n), int(m)): None for n, m in zip(block_a, block_b, strict=True)}:
+        pairs = np.flatnonzero((block_a == n) & (block_b == m))
+        at_a, at_b = rows_a[pairs] - vectors.starts[n], rows_b[pairs] - vectors.starts[m]
+        for here in _even_runs(at_a, at_b):
+            a, b = (_rows(vectors.blocks[block], at[here]) for block, at in ((n, at_a), (m, at_b)))
+            if a.dtype != b.dtype:
+                a, b = to_float32(np.ascontiguousarray(a)), to_float32(np.ascontiguousarray(b))
+            result[pairs[here]] = row_cosines(a, b)
     return result
 
 
+def _rows(block: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows: a view if they ascend evenly, else a copy. *Shape:* (len(rows), d_model)."""
+    step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
+    if step > 0 and (np.diff(rows) == step).all():
+        view: np.ndarray = block[rows[0] : rows[-1] + 1 : step]
+        return view
+    taken = np.empty((len(rows), block.shape[1]), block.dtype)
+    return block.take(rows, axis=0, out=taken, mode="clip")  # the only mode that does not buffer
+
+
 def _even_runs(rows_a: np.ndarray, rows_b: np.ndarray) -> Iterator[slice]:
-    """Stretches of pairs: evenly spaced ones of at least `EVEN`, and what lies between them."""
+    """Stretches of pairs: evenly spaced ones of at least `EVEN`, and others of up to `PAIRS_AT_ONCE`."""
     steps = np.stack([np.diff(rows_a), np.diff(rows_b)])
     changes = np.flatnonzero((steps[:, 1:] != steps[:, :-1]).any(axis=0)) + 2
-    bounds = np.concatenate([[0], changes, [len(rows_a)]]).tolist() if len(rows_a) else []
     done = 0
-    for start, stop in pairwise(bounds):
+    for start, stop in pairwise([0, *changes.tolist(), len(rows_a)]):
         if stop - start >= EVEN:
-            if done < start:
-                yield slice(done, start)
+            yield from _chunks(done, start)
             yield slice(start, stop)
             done = stop
-    if done < len(rows_a):
-        yield slice(done, len(rows_a))
+    yield from _chunks(done, len(rows_a))
+
+
+def _chunks(start: int, stop: int) -> Iterator[slice]:
+    return (slice(n, min(n + PAIRS_AT_ONCE, stop)) for n in range(start, stop, PAIRS_AT_ONCE))
 
 
 def query_cosines(vectors: LayerVectors, query: np.ndarray) -> np.ndarray:

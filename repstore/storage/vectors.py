@@ -62,33 +62,24 @@ class LayerVectors:
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Copy some rows out of the map. *Shape:* (len(rows), d_model), `dtype`."""
+        if len(self.blocks) == 1:
+            return self.blocks[0].take(rows, axis=0)
         taken = np.empty((len(rows), self.d_model), self.dtype)
-        of_block = np.searchsorted(self._ends, rows, side="right")
+        of_block = self.block_of(rows)
         for block in np.unique(of_block):
             mine = of_block == block
-            values, at = self.blocks[block], rows[mine] - (self._ends[block] - len(self.blocks[block]))
-            if len(at) == len(rows) and values.dtype == self.dtype:
-                values.take(at, axis=0, out=taken, mode="clip")  # the only mode that does not buffer
-            else:
-                taken[mine] = values[at]
+            taken[mine] = self.blocks[block][rows[mine] - self.starts[block]]
         return taken
 
-    def evenly_spaced(self, rows: np.ndarray) -> np.ndarray | None:
-        """A view of rows that ascend by one step within one part; None if these do not.
-
-        *Shape:* (len(rows), d_model), of the part's dtype.
-        """
-        step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
-        first, last = np.searchsorted(self._ends, rows[[0, -1]], side="right")
-        if step < 1 or first != last or (np.diff(rows) != step).any():
-            return None
-        start = int(rows[0] - (self._ends[first] - len(self.blocks[first])))
-        view: np.ndarray = self.blocks[first][start : start + step * len(rows) : step]
-        return view
+    def block_of(self, rows: np.ndarray) -> np.ndarray:
+        """Which block each row is in. *Shape:* as `rows`, int64."""
+        return np.searchsorted(self.starts, rows, side="right") - 1
 
     @cached_property
-    def _ends(self) -> np.ndarray:
-        return np.cumsum([len(block) for block in self.blocks])
+    def starts(self) -> np.ndarray:
+        """The first row of each block. *Shape:* (n_blocks,), int64."""
+        sizes = [len(block) for block in self.blocks]
+        return np.cumsum([0, *sizes[:-1]])
 
 
 class RunVectors:
