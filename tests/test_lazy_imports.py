@@ -95,8 +95,7 @@ def test_an_ingest_without_its_libraries_says_what_to_install(tmp_path, missing)
     done = python(WITHOUT.format(absent=[missing]) + program_of(*arguments))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        f"repstore: This runs a model and needs {missing}. "
-        "Install it with: pip install 'repstore[encode]'"
+        f"repstore: This runs a model and needs {missing}. Install it with: pip install 'repstore[encode]'"
     )
     assert not (tmp_path / "store").exists()
 
