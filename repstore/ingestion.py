@@ -21,7 +21,6 @@ from repstore.spec import (
     DType,
     DTypeChoice,
     IngestPlan,
-    ModelIdentity,
     Pooling,
     Progress,
     RunSpec,
@@ -135,7 +134,19 @@ def ingest(
     files = find_model(model, lambda message: progress(Progress(message)))
     device = device or default_device()
     wanted = _dtype(dtype, device)
-    specs = [_spec(files.identity, info, view, pooling, wanted, final_norm) for view in views]
+    specs = [
+        RunSpec(
+            files.identity,
+            info.corpus_id,
+            view.template,
+            view.pattern,
+            view.reading,
+            pooling,
+            wanted,
+            final_norm,
+        )
+        for view in views
+    ]
     _check_name(layout, name, specs[0])
     names = [name or f"{files.identity.name}/{view.name}" for view in views]
     pending = [n for n, spec in enumerate(specs) if not _is_complete(layout, spec.run_id)]
@@ -203,19 +214,6 @@ def _committed(layout: Layout, specs: Sequence[RunSpec]) -> set[int]:
     """Parts that every one of these runs has."""
     parts = [{part.part for part in manifest.committed_parts(layout.run(spec.run_id))} for spec in specs]
     return set.intersection(*parts)
-
-
-def _spec(
-    model: ModelIdentity,
-    corpus: CorpusInfo,
-    view: Template,
-    pooling: Pooling,
-    dtype: DType,
-    final_norm: bool,
-) -> RunSpec:
-    return RunSpec(
-        model, corpus.corpus_id, view.template, view.pattern, view.reading, pooling, dtype, final_norm
-    )
 
 
 def _check_disk(layout: Layout, plan: IngestPlan) -> None:

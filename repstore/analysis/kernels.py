@@ -111,12 +111,12 @@ def _rows(block: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _even_runs(rows_a: np.ndarray, rows_b: np.ndarray) -> Iterator[slice]:
-    """Stretches of pairs: evenly spaced ones of at least `EVEN`, and others of up to `PAIRS_AT_ONCE`."""
+    """Stretches of pairs: evenly ascending ones of at least `EVEN`, and others of up to `PAIRS_AT_ONCE`."""
     steps = np.stack([np.diff(rows_a), np.diff(rows_b)])
     changes = np.flatnonzero((steps[:, 1:] != steps[:, :-1]).any(axis=0)) + 2
     done = 0
     for start, stop in pairwise([0, *changes.tolist(), len(rows_a)]):
-        if stop - start >= EVEN:
+        if stop - start >= EVEN and (steps[:, start] > 0).all():
             yield from _chunks(done, start)
             yield slice(start, stop)
             done = stop

@@ -37,13 +37,14 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int
                 while view.nbytes:  # an unbuffered write may stop short
                     view = view[file.write(view) :]
             os.fsync(file.fileno())
-    except BaseException as error:  # a full disk, above all: give its space back
+    except OSError as error:
+        temporary.unlink(missing_ok=True)  # a full disk, above all: give its space back
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}. What is committed is kept; mend that, and run "
+            "the same command again."
+        ) from error
+    except BaseException:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise StoreError(
-                f"{path} cannot be written: {error.strerror}. What is committed is kept; mend that, and run "
-                "the same command again."
-            ) from error
         raise
     publish(temporary, path)
     return n_bytes, sha.hexdigest()
