@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from itertools import accumulate
 from pathlib import Path
 
@@ -250,3 +252,25 @@ def test_a_copy_under_another_name_is_the_corpus_that_is_there(tmp_path, tiny_mo
     with repstore.open(tmp_path / "store") as store:
         assert store.corpora()["name"] == ["sentences"]
         assert store.runs()["corpus"] == ["sentences", "sentences"]
+
+
+def test_the_source_is_read_once_to_identify_it_and_once_to_write_it(layout):
+    known, n_reads = small_corpus(), {"texts": 0, "pairs": 0}
+
+    def counted(kind: str):
+        def read():
+            n_reads[kind] += 1
+            return getattr(known, kind)()
+
+        return read
+
+    add(layout, dataclasses.replace(known, texts=counted("texts"), pairs=counted("pairs")))
+    assert n_reads == {"texts": 2, "pairs": 2}
+
+
+def test_the_id_of_a_corpus_is_the_digest_of_its_texts_and_pairs_as_json(layout):
+    """Held against a plain computation: ids of corpora that are in stores must never change."""
+    corpus = small_corpus()
+    records = [dataclasses.astuple(record) for record in (*corpus.texts(), *corpus.pairs())]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    assert identify(corpus).corpus_id == hashlib.sha256(lines.encode()).hexdigest()[:16]

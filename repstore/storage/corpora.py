@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
-from itertools import islice
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pyarrow.parquet as pq
 from repstore.corpus import Corpus
 from repstore.errors import CorpusError, StoreError
 from repstore.schemas import ID_STRIDE, PAIRS, TEXTS, WORDS
-from repstore.spec import CorpusInfo
+from repstore.spec import CorpusInfo, Pair, Text, Word
 from repstore.storage.files import (
     TEMPORARY,
     fresh_folder,
@@ -42,30 +44,10 @@ def identify(corpus: Corpus, name: str | None = None) -> CorpusInfo:
     Raises:
         CorpusError: malformed input, or no words in it.
     """
-    sha = hashlib.sha256()
-    counts = {"texts": 0, "words": 0, "pairs": 0}
-    for text in corpus.texts():
-        sha.update(json.dumps(dataclasses.astuple(text)).encode() + b"\n")
-        counts["texts"] += 1
-        counts["words"] += len(text.words)
-    if not counts["words"]:
-        raise CorpusError(f"{corpus.source} has no words. Check that it is the file you mean.")
-    for pair in corpus.pairs():
-        sha.update(json.dumps(dataclasses.astuple(pair)).encode() + b"\n")
-        counts["pairs"] += 1
-    if max(counts.values()) >= ID_STRIDE:
-        raise CorpusError(f"{corpus.source} is too large: a corpus holds up to {ID_STRIDE:,} words.")
-    corpus_id = sha.hexdigest()[:16]
-    return CorpusInfo(
-        corpus_id=corpus_id,
-        name=name or corpus.name,
-        source=corpus.source,
-        words=corpus.words,
-        code=FIRST_CODE + int(corpus_id, 16) % CODES,
-        n_texts=counts["texts"],
-        n_words=counts["words"],
-        n_pairs=counts["pairs"],
-    )
+    tally = _Tally(corpus)
+    for _ in chain(tally.texts(), tally.pairs()):
+        pass
+    return tally.info(name)
 
 
 def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> CorpusInfo:
@@ -93,16 +75,16 @@ def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> CorpusInfo
                 "Ingest it into another store."
             )
     draft = CorpusLayout(fresh_folder(final.root.with_name(final.root.name + TEMPORARY)))
-    tables = {
-        draft.texts: (TEXTS, _text_rows(corpus, info)),
-        draft.words: (WORDS, _word_rows(corpus, info)),
-        draft.pairs: (PAIRS, _pair_rows(corpus, info)),
-    }
-    for path, (schema, rows) in tables.items():
-        _write_table(path, schema, rows)
-    if identify(corpus, info.name) != info:
+    tally = _Tally(corpus)
+    try:
+        _write_texts_and_words(draft, tally, info)
+        _write_pairs(draft, tally, info)
+    except OSError:
+        shutil.rmtree(draft.root)  # a full disk, above all: give its space back
+        raise
+    if tally.info(info.name) != info:
         raise CorpusError(f"{info.source} changed while it was read. Run the command again.")
-    files = {path.name: sha256_of(path) for path in tables}
+    files = {path.name: sha256_of(path) for path in (draft.texts, draft.words, draft.pairs)}
     write_json(draft.info, dataclasses.asdict(info) | {"files": files})
     sync_folder(draft.root)
     publish(draft.root, final.root)
@@ -131,39 +113,102 @@ def read_rows(path: Path, start: int, stop: int) -> pa.Table:
     return table.slice(start - first * ROWS, stop - start)
 
 
-def _write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> None:
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while block := list(islice(rows, ROWS)):
-            writer.write_table(pa.Table.from_pylist(block, schema), row_group_size=ROWS)
-    sync_file(path)
+class _Tally:
+    """Counts and hashes what is read of a corpus while somebody else makes use of it."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self._sha = hashlib.sha256()
+        self._n_texts = self._n_words = self._n_pairs = 0
+
+    def texts(self) -> Iterator[Text]:
+        """The texts. There must be a word in them."""
+        for text in self._corpus.texts():
+            self._add([text.text, [_fields_of_word(word) for word in text.words], text.split, text.language])
+            self._n_texts += 1
+            self._n_words += len(text.words)
+            yield text
+        if not self._n_words:
+            raise CorpusError(f"{self._corpus.source} has no words. Check that it is the file you mean.")
+
+    def pairs(self) -> Iterator[Pair]:
+        """The pairs, to be read after the texts."""
+        for pair in self._corpus.pairs():
+            self._add(_fields_of_pair(pair))
+            self._n_pairs += 1
+            yield pair
+
+    def _add(self, fields: Sequence[object]) -> None:
+        self._sha.update(json.dumps(fields).encode() + b"\n")
+
+    def info(self, name: str | None) -> CorpusInfo:
+        """What the corpus is, now that all of it was read."""
+        if max(self._n_texts, self._n_words, self._n_pairs) >= ID_STRIDE:
+            limit = f"a corpus holds up to {ID_STRIDE:,} words"
+            raise CorpusError(f"{self._corpus.source} is too large: {limit}.")
+        corpus_id = self._sha.hexdigest()[:16]
+        return CorpusInfo(
+            corpus_id=corpus_id,
+            name=name or self._corpus.name,
+            source=self._corpus.source,
+            words=self._corpus.words,
+            code=FIRST_CODE + int(corpus_id, 16) % CODES,
+            n_texts=self._n_texts,
+            n_words=self._n_words,
+            n_pairs=self._n_pairs,
+        )
 
 
-def _text_rows(corpus: Corpus, info: CorpusInfo) -> Iterator[dict[str, Any]]:
-    for n, text in enumerate(corpus.texts(), info.code * ID_STRIDE):
-        yield {
-            "text_id": n,
-            "corpus_id": info.corpus_id,
-            "split": text.split,
-            "text": text.text,
-            "language": text.language,
-        }
+_fields_of_word = attrgetter(*(field.name for field in dataclasses.fields(Word)))
+_fields_of_pair = attrgetter(*(field.name for field in dataclasses.fields(Pair)))
+_columns_of_word = attrgetter(*WORDS.names[2:])
 
 
-def _word_rows(corpus: Corpus, info: CorpusInfo) -> Iterator[dict[str, Any]]:
+class _Table:
+    """A Parquet file that is written row by row."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Add a row, its values in the order of the schema."""
+        self._rows.append(row)
+        if len(self._rows) == ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, down to the disk."""
+        if self._rows:
+            self._flush()
+        self._writer.close()
+        sync_file(self._path)
+
+    def _flush(self) -> None:
+        columns = zip(zip(*self._rows, strict=True), self._schema.types, strict=True)
+        arrays = [pa.array(values, of_type) for values, of_type in columns]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=ROWS)
+        self._rows.clear()
+
+
+def _write_texts_and_words(files: CorpusLayout, tally: _Tally, info: CorpusInfo) -> None:
     base = info.code * ID_STRIDE
     n_words = 0
-    for n, text in enumerate(corpus.texts()):
+    texts, words = _Table(files.texts, TEXTS), _Table(files.words, WORDS)
+    for n, text in enumerate(tally.texts(), base):
+        texts.add((n, info.corpus_id, text.split, text.text, text.language))
         for word in text.words:
-            yield {"word_id": base + n_words, "text_id": base + n} | dataclasses.asdict(word)
+            words.add((base + n_words, n, *_columns_of_word(word)))
             n_words += 1
+    texts.close()
+    words.close()
 
 
-def _pair_rows(corpus: Corpus, info: CorpusInfo) -> Iterator[dict[str, Any]]:
+def _write_pairs(files: CorpusLayout, tally: _Tally, info: CorpusInfo) -> None:
     base = info.code * ID_STRIDE
-    for n, pair in enumerate(corpus.pairs()):
-        yield dataclasses.asdict(pair) | {
-            "pair_id": base + n,
-            "corpus_id": info.corpus_id,
-            "word_a": base + pair.word_a,
-            "word_b": base + pair.word_b,
-        }
+    pairs = _Table(files.pairs, PAIRS)
+    for n, pair in enumerate(tally.pairs(), base):
+        words = (base + pair.word_a, base + pair.word_b)
+        pairs.add((n, info.corpus_id, pair.split, *words, pair.label, pair.score))
+    pairs.close()
