@@ -1,5 +1,5 @@
 # make demo: the main job on a real model.   make test: all tests.   make check: what every commit passes.
-# make soak: 200 killed ingests.
+# make soak: 200 killed ingests, and one that dies at every step it takes in the file system.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,12 +32,14 @@ lint: $(READY)
 
 check: lint test
 
-# 200 ingests killed at random instants; every one that gets through must have the same bytes.
+# 200 ingests killed at random instants, and one at every step; what gets through must have the same bytes.
 soak: $(READY)
 	rm -rf .soak && mkdir .soak
 	cd tests && ../$(BIN)/python -c "from pathlib import Path; from tiny import save; save('llama', Path('../.soak/model'))"
 	head -40 data/polysemy.jsonl > .soak/corpus.jsonl
 	$(BIN)/python tests/interrupted.py .soak/model senses:.soak/corpus.jsonl .soak --kills 200
+	printf 'The bank of the river\nA bank\n\nlast words here\n' > .soak/few.txt
+	mkdir .soak/steps && $(BIN)/python tests/injected.py .soak/model text:.soak/few.txt .soak/steps
 	rm -rf .soak
 
 clean:

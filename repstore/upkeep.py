@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from repstore.errors import StoreNotFoundError
 from repstore.results import ResultTable
+from repstore.storage import repair as mending
 from repstore.storage import verify as verification
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
@@ -22,9 +23,9 @@ def verify(path: str | Path, *, progress: Callable[[str], None] = lambda _: None
         progress: told each file before it is read.
 
     Returns:
-        One row per finding: path, problem (damaged, missing, stale, incomplete, unfinished, foreign) and
-        detail; none is good. An incomplete run waits for its ingest to be resumed; unfinished and foreign
-        files do no harm.
+        One row per finding: path, problem (damaged, missing, stale, incomplete, unfinished, foreign, writing)
+        and detail; none is good. An incomplete run waits for its ingest to be resumed; unfinished and foreign
+        files do no harm; while another process is writing, only what is committed is judged.
     """
     layout = _layout(path)
     found = [
@@ -48,7 +49,7 @@ def repair(path: str | Path) -> list[str]:
     """
     layout = _layout(path)
     with writing(layout):
-        return verification.repair(layout)
+        return mending.repair(layout)
 
 
 def _layout(path: str | Path) -> Layout:

@@ -13,6 +13,8 @@ import pytest
 
 import repstore
 from repstore.errors import StoreError, StoreNotFoundError
+from repstore.storage.layout import Layout
+from repstore.storage.lock import writing
 
 HERE = Path(__file__).parent
 
@@ -32,6 +34,50 @@ def test_a_killed_ingest_resumes_to_the_same_bytes(
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("25 killed")
+
+
+def test_an_ingest_that_dies_at_any_step_or_meets_a_full_disk_resumes_to_the_same_bytes(
+    tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """At a sample of its steps; ``make soak`` takes every one."""
+    (tmp_path / "corpus.txt").write_text("The bank of the river\nA bank\n\nlast words here\n")
+    command = [sys.executable, str(HERE / "injected.py"), str(tiny_model("llama"))]
+    command += [f"text:{tmp_path / 'corpus.txt'}", str(tmp_path), "--sample", "25", "--seed", "3"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("25 deaths")
+
+
+def test_verify_finds_nothing_wrong_while_an_ingest_works(
+    tiny_model: Callable[[str], Path], few_sentences: Path, tmp_path: Path
+) -> None:
+    """Neither parts that are just being written nor the catalog that is just being replaced."""
+    ingest = "import sys; from interrupted import ingest; ingest(*sys.argv[1:])"
+    store = tmp_path / "store"
+    arguments = [str(tiny_model("llama")), f"senses:{few_sentences}", str(store)]
+    said: list[dict[str, str]] = []
+    with subprocess.Popen([sys.executable, "-c", ingest, *arguments], cwd=HERE) as writer:
+        while writer.poll() is None:
+            try:
+                said += repstore.verify(store)
+            except StoreNotFoundError:
+                continue
+    assert writer.returncode == 0
+    assert {finding["problem"] for finding in said} == {"writing"}
+    assert f"process {writer.pid} on" in said[0]["detail"]
+    assert not list(repstore.verify(store))
+
+
+def test_verify_beside_a_writer_still_judges_what_is_committed(
+    tiny_model: Callable[[str], Path], few_sentences: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    repstore.ingest(f"senses:{few_sentences}", store, model=str(tiny_model("llama")))
+    (part,) = store.glob("runs/*/parts/*")
+    part.write_bytes(part.read_bytes()[:-1])
+    with writing(Layout(store)):
+        found = {finding["path"]: finding["problem"] for finding in repstore.verify(store)}
+    assert found == {part.relative_to(store).as_posix(): "damaged", "writer.lock": "writing"}
 
 
 def test_readers_never_see_an_error_or_a_torn_row(

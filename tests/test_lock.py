@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore.errors import StoreLockedError
 from repstore.storage.layout import Layout
-from repstore.storage.lock import writing
+from repstore.storage.lock import writer_of, writing
 from repstore.storage.runs import create_store
 
 HOLD = """
@@ -121,6 +122,33 @@ def test_readers_need_no_lock(tmp_path):
     with another_writer(root), repstore.open(root) as store:
         assert len(store.words()) == 5
         assert len(store.vectors(layer=0).word_ids) == 5
+
+
+def test_asking_who_writes_names_the_writer_and_writes_nothing(layout):
+    before = sorted(layout.root.iterdir())
+    assert writer_of(layout) is None
+    assert sorted(layout.root.iterdir()) == before
+    with another_writer(layout.root) as holder:
+        assert writer_of(layout) == f"process {holder.pid} on {socket.gethostname()}"
+    assert writer_of(layout) is None
+
+
+def test_asking_who_writes_does_not_keep_a_writer_away(layout):
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            writer_of(layout)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(100):
+            with writing(layout):
+                pass
+    finally:
+        stop.set()
+        asking.join()
 
 
 def test_an_ingest_is_refused_while_another_writes(tmp_path, tiny_model, sentences):

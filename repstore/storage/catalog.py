@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,7 +15,7 @@ from repstore.errors import QueryError, StoreDamagedError, StoreError
 from repstore.schemas import catalog_ddl, layer_column
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpora
-from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, sync_file, write_json
+from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, sync_file, unwritten, write_json
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
 from repstore.storage.runs import read_runs
@@ -40,22 +41,31 @@ VIEW_OF_NOTHING = (
 
 
 def publish_catalog(layout: Layout) -> None:
-    """Build the catalog anew from the other files of the store, and put it in place by rename."""
+    """Build the catalog anew from the other files of the store, and put it in place by rename.
+
+    Its digest is written first and names the catalog that is replaced, too, so that there is no instant at
+    which a sound catalog looks damaged.
+    """
     draft = layout.catalog.with_name(layout.catalog.name + TEMPORARY)
-    for litter in layout.root.glob(f"{draft.name}*"):
-        litter.unlink()
-    connection = duckdb.connect(str(draft))
+    _remove(draft)
     try:
-        _build(connection, layout)
-        connection.execute("CHECKPOINT")  # closing would not say that the disk is full
+        with closing(duckdb.connect(str(draft))) as connection:
+            _build(connection, layout)
+            connection.execute("CHECKPOINT")  # closing would not say that the disk is full
     except duckdb.Error as error:
-        raise StoreError(f"{layout.catalog} cannot be written: {error}") from error
-    finally:
-        connection.close()
+        _remove(draft)
+        raise unwritten(layout.catalog, error) from error
     sync_file(draft)
-    sha256 = sha256_of(draft)
+    replaces = sha256_of(layout.catalog) if layout.catalog.exists() else None
+    digest = {"file": layout.catalog.name, "sha256": sha256_of(draft), "replaces": replaces}
+    write_json(layout.catalog_digest, digest)
     publish(draft, layout.catalog)
-    write_json(layout.catalog_digest, {"file": layout.catalog.name, "sha256": sha256})
+
+
+def _remove(draft: Path) -> None:
+    """Remove an unfinished catalog, and what DuckDB keeps beside it."""
+    for path in draft.parent.glob(f"{draft.name}*"):
+        path.unlink()
 
 
 def _build(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:

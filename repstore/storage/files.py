@@ -39,15 +39,22 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int
             os.fsync(file.fileno())
     except OSError as error:
         temporary.unlink(missing_ok=True)  # a full disk, above all: give its space back
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}. What is committed is kept; mend that, and run "
-            "the same command again."
-        ) from error
+        raise unwritten(path, error) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     publish(temporary, path)
     return n_bytes, sha.hexdigest()
+
+
+def unwritten(path: Path, error: Exception) -> StoreError:
+    """The error for what the operating system does not write: the disk is full, above all."""
+    number = error.errno if isinstance(error, OSError) else None
+    why = os.strerror(number) if number else str(error).splitlines()[0]
+    return StoreError(
+        f"{path} cannot be written: {why}. What is committed is kept; mend that, and run "
+        "the same command again."
+    )
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

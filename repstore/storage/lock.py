@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import filelock
 
 from repstore.errors import StoreError, StoreLockedError
+from repstore.storage.files import unwritten
 from repstore.storage.layout import Layout
+
+PATIENCE = 0.2
+"""Seconds after which a lock counts as held by a writer: `writer_of` holds it for an instant, too."""
 
 
 @contextmanager
@@ -20,24 +26,46 @@ def writing(layout: Layout) -> Iterator[None]:
 
     Raises:
         StoreLockedError: another process holds it; the message says which.
+        StoreError: the store cannot be written to, now or in the course of the work.
     """
-    lock = filelock.FileLock(layout.lock, timeout=0)
+    lock = filelock.FileLock(layout.lock, timeout=PATIENCE)
     try:
         lock.acquire()
     except filelock.Timeout:
-        try:
-            who = json.loads(layout.lock_holder.read_text())
-            where = f"process {who['pid']} on {who['host']}"
-        except (OSError, ValueError, KeyError):  # the holder has just come or gone
-            where = "another process"
         raise StoreLockedError(
-            f"{layout.root} is being written by {where}. Wait for it, or stop it; readers need no lock."
+            f"{layout.root} is being written by {_holder(layout)}. Wait for it, or stop it; "
+            "readers need no lock."
         ) from None
     except OSError as error:
         raise StoreError(f"{layout.root} cannot be written to: {error.strerror}.") from None
     try:
         layout.lock_holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         yield
+    except OSError as error:
+        raise unwritten(Path(error.filename or layout.root), error) from error
     finally:
         layout.lock_holder.unlink(missing_ok=True)
         lock.release()
+
+
+def writer_of(layout: Layout) -> str | None:
+    """Which process is writing to the store, in words; None if none is. Nothing is written."""
+    try:
+        descriptor = os.open(layout.lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(layout)
+    finally:
+        os.close(descriptor)  # and with it, the lock is given back
+    return None
+
+
+def _holder(layout: Layout) -> str:
+    try:
+        who = json.loads(layout.lock_holder.read_text())
+        return f"process {who['pid']} on {who['host']}"
+    except (OSError, ValueError, KeyError):  # it has just come or gone
+        return "another process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -11,18 +12,21 @@ from typing import Literal
 
 import pyarrow.parquet as pq
 
-from repstore.errors import StoreDamagedError, StoreError
+from repstore.errors import StoreDamagedError
 from repstore.schemas import WORD_ID
 from repstore.spec import Part, RunInfo
-from repstore.storage.catalog import is_current, publish_catalog
+from repstore.storage.catalog import is_current
 from repstore.storage.corpora import read_corpus
-from repstore.storage.files import TEMPORARY, make_folder, publish, read_json, sha256_of
+from repstore.storage.files import TEMPORARY, read_json, sha256_of
 from repstore.storage.layout import CorpusLayout, Layout, RunLayout
+from repstore.storage.lock import writer_of
 from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
 from repstore.storage.runs import read_run
 
-Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign"]
+Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign", "writing"]
+PASSING: set[Problem] = {"stale", "incomplete", "unfinished", "foreign"}
+"""What may be found beside a writer although nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Finding:
     Attributes:
         path: which file, relative to the store.
         problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog; an ``incomplete``
-            run, whose ingest has to be resumed; an ``unfinished`` file that a crash left; a ``foreign`` file.
+            run, whose ingest has to be resumed; an ``unfinished`` file that a crash left; a ``foreign`` file;
+            another process was ``writing`` meanwhile.
         detail: what is wrong with it, and which words it touches.
         unit: what repair moves away to mend it, relative to the store; None if nothing has to move.
     """
@@ -46,70 +51,40 @@ class Finding:
 def verify(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
     """Read every byte of a store and compare it with what was recorded when it was written.
 
+    What is committed is judged in any case. If another process writes meanwhile, the catalog and what no
+    manifest names yet are not: in a moment they are right.
+
     Args:
         layout: the store.
         progress: told each file before it is read.
     """
-    check = _Check(layout, progress)
-    return list(check.all())
+    before = _writing(layout)
+    found = check(layout, progress)
+    after = _writing(layout)
+    if before == after and after[0] is None:
+        return found
+    derived = {layout.catalog.name, layout.catalog_digest.name}
+    passing = [each for each in found if each.problem in PASSING or each.path in derived]
+    names = [each.path for each in passing]
+    detail = f"{after[0] or before[0] or 'another process'} is at work or has just been"
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        detail += f"; not judged: {', '.join(names[:3])}{more}"
+    return [*(each for each in found if each not in passing), Finding(layout.lock.name, "writing", detail)]
 
 
-def repair(layout: Layout) -> list[str]:
-    """Rebuild what is derived, and move what is damaged to ``quarantine/``, so that ingest can make it again.
-
-    Call it with the writer lock held. Nothing is deleted but unfinished files of a crash.
-
-    Returns:
-        What was done and what is left to do, a line each.
-    """
-    done: list[str] = []
-    units = []
-    for finding in verify(layout):
-        if finding.problem == "incomplete":
-            done.append(f"{finding.detail[0].upper()}{finding.detail[1:]}")
-        elif finding.problem == "unfinished" and finding.path != layout.catalog.name:
-            _remove(layout.root / finding.path)
-            done.append(f"Removed {finding.path}, which a crash left unfinished.")
-        elif finding.unit is not None:
-            units.append(finding.unit)
-        elif finding.problem == "foreign":
-            done.append(f"Left {finding.path} alone: it does not belong to the store.")
-        elif finding.path == layout.marker.name:
-            raise StoreError(f"{layout.marker} is damaged. Restore it from a copy of the store.")
-    for unit in dict.fromkeys(units):
-        done += _quarantine(layout, unit)
-    publish_catalog(layout)
-    return [*done, "Rebuilt the catalog."]
+def check(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """The same of a store that nobody else writes to: call it with the writer lock held."""
+    return list(_Check(layout, progress).all())
 
 
-def _remove(unfinished: Path) -> None:
-    """Remove a file, and the folder that was to be renamed with it."""
-    unfinished.unlink()
-    folder = unfinished.parent
-    if folder.suffix == TEMPORARY and not any(folder.iterdir()):
-        folder.rmdir()
-
-
-def _quarantine(layout: Layout, unit: str) -> list[str]:
-    """Move a corpus, a run, or one part (named by its manifest entry) out of the way."""
-    source = layout.root / unit
-    moved = [source]
-    command = "run the command that ingested it"
-    if source.parent.name == "manifest":
-        run = RunLayout(source.parent.parent)
-        number = int(source.stem.removeprefix("part-"))
-        moved += [path for path in (run.part(number), run.skipped(number)) if path.exists()]
-        command = ingest_command(layout, read_run(layout, run.root.name))
-    for path in moved:  # the manifest entry first: what it no longer names does not exist
-        if not path.exists():
-            continue
-        target = layout.quarantine / path.relative_to(layout.root)
-        while target.exists():
-            target = target.with_name(target.name + ".again")
-        make_folder(target.parent)
-        publish(path, target)
-    names = ", ".join(path.relative_to(layout.root).as_posix() for path in moved)
-    return [f"Moved to {layout.quarantine.name}/: {names}", "To make it again:", f"  {command}"]
+def _writing(layout: Layout) -> tuple[str | None, tuple[int, int] | None]:
+    """Who writes, and which catalog is in place: whoever has written leaves a new one."""
+    try:
+        digest = layout.catalog_digest.stat()
+    except FileNotFoundError:
+        return writer_of(layout), None
+    return writer_of(layout), (digest.st_ino, digest.st_mtime_ns)
 
 
 def ingest_command(layout: Layout, run: RunInfo) -> str:
@@ -152,7 +127,8 @@ class _Check:
             if folder.is_dir() and folder.suffix != TEMPORARY:
                 yield from self._corpus(CorpusLayout(folder))
         for folder in sorted(path for path in layout.runs.glob("*") if path.is_dir()):
-            yield from self._run(RunLayout(folder))
+            if any(path.suffix != TEMPORARY for path in folder.glob("*")):  # else not even begun
+                yield from self._run(RunLayout(folder))
         yield from self._catalog()
         yield from self._others()
 
@@ -237,18 +213,23 @@ class _Check:
             return
         damaged = list(self._json(layout.catalog_digest, None))
         yield from damaged
-        if not damaged:
-            digest = read_json(layout.catalog_digest)["sha256"]
-            damaged = self._hash(layout.catalog, digest, "rebuilt by repair", None)
-            yield from damaged
         if damaged:
             return
-        if not self._damaged_json and not is_current(layout):
+        digest = read_json(layout.catalog_digest)
+        wrong = self._hash(
+            layout.catalog, digest["sha256"], "readers build their own, repair a new one", None
+        )
+        # A crash between the digest and its catalog leaves the one before, which is only stale.
+        is_before = layout.catalog.exists() and sha256_of(layout.catalog) == digest.get("replaces")
+        if wrong and not is_before:
+            yield from wrong
+        elif not self._damaged_json and not is_current(layout):
             yield Finding(self._name(layout.catalog), "stale", "it does not list what the manifests list")
 
     def _others(self) -> Iterator[Finding]:
-        for path in sorted(self._layout.root.rglob("*")):
-            if path.is_dir() or path in self._known or self._layout.quarantine in path.parents:
+        walked = os.walk(self._layout.root)  # which does not mind a folder that a writer renames meanwhile
+        for path in sorted(Path(folder, file) for folder, _, files in walked for file in files):
+            if path in self._known or self._layout.quarantine in path.parents:
                 continue
             if UNFINISHED.match(self._name(path)):
                 yield Finding(self._name(path), "unfinished", "left by a crash; harmless")
