@@ -117,10 +117,11 @@ def show_report(report: IngestReport) -> None:
 
 def _planned(plan: IngestPlan) -> str:
     cost = plan.cost
+    about = "" if cost.is_exact else "about "
     lines = [
-        f"{cost.n_texts:,} texts with words, {cost.n_passes:,} distinct forward passes, "
+        f"{about}{cost.n_texts:,} texts with words, {cost.n_passes:,} distinct forward passes, "
         f"{cost.n_tokens:,} tokens",
-        f"{cost.n_vectors:,} word vectors, {cost.n_skipped:,} words skipped, "
+        f"{about}{cost.n_vectors:,} word vectors, {cost.n_skipped:,} words skipped, "
         f"{cost.n_windowed:,} read in windows of long texts; parts of each run: {cost.n_parts:,}",
         f"{_bytes(plan.memory_bytes)} of memory for parts; {_bytes(plan.disk_bytes)} of disk, "
         f"{_bytes(plan.disk_free)} free",

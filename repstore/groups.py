@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from repstore.encode.blocks import EncodedBlock
     from repstore.encode.encoder import Encoder
     from repstore.encode.passes import BlockWord, View
+    from repstore.encode.plan import Ahead
 
 SAME_TO_RESUME = ("device", "attention", "versions")
 """What must be as it was when a run was begun, since it decides the last bits of its vectors."""
@@ -97,10 +98,23 @@ def missing_parts(layout: Layout, run: RunInfo) -> list[int]:
 
 
 def encode_group(
-    layout: Layout, encoder: Encoder, runs: Sequence[RunInfo], progress: Callable[[Progress], None]
+    layout: Layout,
+    encoder: Encoder,
+    runs: Sequence[RunInfo],
+    ahead: Ahead,
+    progress: Callable[[Progress], None],
 ) -> None:
-    """Make the parts that the runs of a group lack. A part is written while the next is encoded."""
+    """Make the parts that the runs of a group lack. A part is written while the next is encoded.
+
+    Args:
+        layout: the store.
+        encoder: the model.
+        runs: the group.
+        ahead: what was planned beforehand. Its blocks are used up if it was planned for this group.
+        progress: told how far this is.
+    """
     from repstore.encode.blocks import BlockEncoder
+    from repstore.encode.passes import plan_block
 
     first = runs[0]
     lacking: dict[int, list[RunInfo]] = {}
@@ -109,14 +123,17 @@ def encode_group(
             lacking.setdefault(part, []).append(run)
     n_total = sum(len(needing) * _n_words(first, part) for part, needing in lacking.items())
     n_done = 0
-    blocks = BlockEncoder(encoder, [_view(run.spec) for run in runs], first.contract["batch_tokens"])
+    views = [view_of(run.spec) for run in runs]
+    planned = ahead.blocks if ahead.views == tuple(views) else {}
+    blocks = BlockEncoder(encoder, first.contract["batch_tokens"])
     with ThreadPoolExecutor(max_workers=1) as writer:
         written: Future[None] = writer.submit(lambda: None)
         for part, needing in sorted(lacking.items()):
             n_here = len(needing) * _n_words(first, part)
             word_ids, texts, words = _read_block(layout, first, part)
             tick = partial(_tell, progress, n_done, n_here, n_total)
-            encoded = blocks.encode(texts, words, tick)
+            plan = planned.pop(part, None) or plan_block(encoder, views, texts, words)
+            encoded = blocks.encode(plan, tick)
             made = [(run, block) for run, block in zip(runs, encoded, strict=True) if run in needing]
             written.result()  # at most one part waits in memory
             written = writer.submit(_write, layout, part, word_ids, made)
@@ -134,7 +151,8 @@ def _n_words(run: RunInfo, part: int) -> int:
     return min(run.rows_per_part, run.n_words - part * run.rows_per_part)
 
 
-def _view(spec: RunSpec) -> View:
+def view_of(spec: RunSpec) -> View:
+    """How a run looks at the words of a block."""
     from repstore.encode.passes import View
 
     return View(template_of(spec), spec.pooling)

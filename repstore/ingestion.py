@@ -14,7 +14,7 @@ from repstore.corpus.plain import with_all_words
 from repstore.encode import require_encode
 from repstore.encode.templates import Template, parse_template
 from repstore.errors import ArgumentError, StoreError, did_you_mean
-from repstore.groups import encode_group, missing_parts, start_runs
+from repstore.groups import encode_group, missing_parts, start_runs, view_of
 from repstore.schemas import rows_per_part
 from repstore.spec import (
     CorpusInfo,
@@ -37,6 +37,7 @@ from repstore.storage.runs import check_name, check_place, create_store, read_ru
 if TYPE_CHECKING:
     from repstore.corpus import Corpus
     from repstore.encode.encoder import Encoder
+    from repstore.encode.plan import Ahead
 
 BATCH_TOKENS = {"cpu": 512, "cuda": 32_768}
 """Tokens in a forward pass. On a CPU larger batches only add padding; a GPU wants to be kept busy."""
@@ -152,14 +153,12 @@ def ingest(
     pending = [n for n, spec in enumerate(specs) if not _is_complete(layout, spec.run_id)]
     for n in pending:
         check_name(layout, names[n], specs[n])
-    plan = encoder = None
+    plan = encoder = ahead = None
     if pending:
         progress(Progress(f"Loading {files.identity.name}"))
         encoder = Encoder(files, wanted, device, final_norm=final_norm)
         progress(Progress("Planning"))
-        plan = _plan(
-            layout, corpus, info.n_words, encoder, [views[n] for n in pending], [specs[n] for n in pending]
-        )
+        plan, ahead = _plan(layout, corpus, info.n_words, encoder, [specs[n] for n in pending])
         progress(Progress("Planned", plan=plan))
     if dry_run:
         return IngestReport(layout.root, info, plan, ())
@@ -170,12 +169,12 @@ def ingest(
         create_store(layout.root)
         info = write_corpus(layout, corpus, info)
         before = [_n_accounted(layout, spec.run_id) for spec in specs]
-        if encoder is not None:
+        if encoder is not None and ahead is not None:
             budget = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])
             contract = encoder.contract(budget) | {"repstore": version("repstore")}
             runs = [(names[n], views[n].given, specs[n]) for n in pending]
             for group in start_runs(layout, info, runs, contract):
-                encode_group(layout, encoder, group, progress)
+                encode_group(layout, encoder, group, ahead, progress)
         if not is_current(layout):
             publish_catalog(layout)
         reports = tuple(_report(layout, spec.run_id, n) for spec, n in zip(specs, before, strict=True))
@@ -183,31 +182,29 @@ def ingest(
 
 
 def _plan(
-    layout: Layout,
-    corpus: Corpus,
-    n_words: int,
-    encoder: Encoder,
-    views: Sequence[Template],
-    specs: Sequence[RunSpec],
-) -> IngestPlan:
-    from repstore.encode.passes import View
-    from repstore.encode.plan import blocks_of, cost_of
+    layout: Layout, corpus: Corpus, n_words: int, encoder: Encoder, specs: Sequence[RunSpec]
+) -> tuple[IngestPlan, Ahead]:
+    from repstore.encode.plan import blocks_of, plan_ahead
 
     model = specs[0].model
     n_rows = rows_per_part(model.n_layers, model.d_model)
     row_bytes = model.n_layers * model.d_model * 2
-    blocks = blocks_of(corpus.texts(), n_rows, _committed(layout, specs))
-    cost = cost_of(encoder, [View(v, s.pooling) for v, s in zip(views, specs, strict=True)], blocks)
+    committed = _committed(layout, specs)
+    lacking = [part for part in range(-(-n_words // n_rows)) if part not in committed]
+    n_lacking = sum(min(n_rows, n_words - part * n_rows) for part in lacking)
+    blocks = zip(lacking, blocks_of(corpus.texts(), n_rows, committed), strict=False)
+    ahead = plan_ahead(encoder, [view_of(spec) for spec in specs], blocks, len(lacking), n_lacking)
     folder = layout.root.absolute()
     while not folder.exists():
         folder = folder.parent
-    return IngestPlan(
-        cost=cost,
+    plan = IngestPlan(
+        cost=ahead.cost,
         # One part of every run is filled while the one before is written.
-        memory_bytes=min(2, cost.n_parts) * len(specs) * min(n_rows, n_words) * row_bytes,
-        disk_bytes=cost.n_vectors * row_bytes,
+        memory_bytes=min(2, len(lacking)) * len(specs) * min(n_rows, n_words) * row_bytes,
+        disk_bytes=ahead.cost.n_vectors * row_bytes,
         disk_free=shutil.disk_usage(folder).free,
     )
+    return plan, ahead
 
 
 def _committed(layout: Layout, specs: Sequence[RunSpec]) -> set[int]:

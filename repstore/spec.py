@@ -144,15 +144,17 @@ class Cost:
         n_vectors: word vectors, counted once per run.
         n_skipped: words without a vector, counted once per run.
         n_windowed: words read in a window, as their text exceeds the model's context.
+        is_exact: whether all words were counted; else the first were, and the rest is estimated from them.
     """
 
-    n_parts: int = 0
-    n_texts: int = 0
-    n_passes: int = 0
-    n_tokens: int = 0
-    n_vectors: int = 0
-    n_skipped: int = 0
-    n_windowed: int = 0
+    n_parts: int
+    n_texts: int
+    n_passes: int
+    n_tokens: int
+    n_vectors: int
+    n_skipped: int
+    n_windowed: int
+    is_exact: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
+from folders import files_of
 
 import repstore
 from repstore import schemas
+from repstore.encode import plan
+from repstore.encode.encoder import Encoder, Tokens
 
 # Both roundings of a value to float16 may be off by 2**-11 of it, to different sides.
 ROUNDED_TWICE = 2**-10
@@ -171,15 +175,51 @@ def test_a_dry_run_plans_what_the_ingest_then_does(tiny_model, tmp_path):
     source = lines(tmp_path / "few.txt", "One two three", "Four", "five six")
     options = {"model": str(tiny_model("bert")), "templates": ["base", "before:previous={text}"]}
 
-    plan = repstore.ingest(source, tmp_path / "store", dry_run=True, **options).plan
+    planned = repstore.ingest(source, tmp_path / "store", dry_run=True, **options).plan
     assert not (tmp_path / "store").exists()
 
     runs = repstore.ingest(source, tmp_path / "store", **options).runs
-    assert (plan.cost.n_parts, plan.cost.n_texts) == (1, 3)
-    assert plan.cost.n_vectors == sum(run.n_vectors for run in runs) == 9
-    assert plan.cost.n_skipped == sum(run.n_skipped for run in runs) == 3
-    assert plan.cost.n_passes == 3  # both templates render the same texts
-    assert plan.disk_bytes == 9 * 4 * 32 * 2
+    assert (planned.cost.n_parts, planned.cost.n_texts) == (1, 3)
+    assert planned.cost.n_vectors == sum(run.n_vectors for run in runs) == 9
+    assert planned.cost.n_skipped == sum(run.n_skipped for run in runs) == 3
+    assert planned.cost.n_passes == 3  # both templates render the same texts
+    assert planned.disk_bytes == 9 * 4 * 32 * 2
+
+
+@pytest.fixture
+def four_parts(monkeypatch, tmp_path) -> str:
+    """A corpus of 16 words in 4 parts, the last of 4 words in texts of their own."""
+    monkeypatch.setattr(schemas, "MAX_PART_ROWS", 4)
+    return lines(tmp_path / "texts.txt", *["Of four words each"] * 3, "And", "now", "one", "more")
+
+
+def test_no_text_is_tokenized_twice(four_parts, tiny_model, tmp_path, monkeypatch):
+    seen = []
+    tokenize = Encoder.tokenize
+
+    def counted(self: Encoder, texts: list[str]) -> list[Tokens]:
+        seen.extend(texts)
+        return tokenize(self, texts)
+
+    monkeypatch.setattr(Encoder, "tokenize", counted)
+    repstore.ingest(four_parts, tmp_path / "store", model=str(tiny_model("bert")))
+    assert sorted(seen) == sorted([*["Of four words each"] * 3, "And", "now", "one", "more"])
+
+
+def test_the_cost_of_a_large_corpus_is_estimated_from_its_first_words(
+    four_parts, tiny_model, tmp_path, monkeypatch
+):
+    plans = {}
+    for n_ahead in (16, 5):
+        monkeypatch.setattr(plan, "WORDS_AHEAD", n_ahead)
+        store = tmp_path / str(n_ahead)
+        plans[n_ahead] = repstore.ingest(four_parts, store, model=str(tiny_model("bert"))).plan
+    exact, estimated = (plans[n_ahead].cost for n_ahead in (16, 5))
+    assert exact.is_exact
+    assert (exact.n_parts, exact.n_texts, exact.n_vectors, exact.n_passes) == (4, 7, 16, 7)
+    assert not estimated.is_exact  # twice two parts
+    assert (estimated.n_parts, estimated.n_texts, estimated.n_vectors, estimated.n_passes) == (4, 4, 16, 4)
+    assert files_of(tmp_path / "16") == files_of(tmp_path / "5")
 
 
 def test_all_words_of_the_texts_can_be_ingested_beside_the_annotated_ones(tiny_model, sentences, tmp_path):

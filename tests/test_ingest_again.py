@@ -12,6 +12,7 @@ from tiny import save
 
 import repstore
 from repstore import schemas
+from repstore.encode import encoder
 from repstore.encode.encoder import Encoder
 from repstore.errors import StoreError
 
@@ -171,7 +172,7 @@ def test_a_run_begun_with_other_versions_is_not_resumed(ingest, tmp_path, monkey
     with pytest.raises(InterruptionError):
         ingest(tmp_path / "store", progress=StopAt(50))
     before = files_of(tmp_path / "store")
-    monkeypatch.setattr("transformers.__version__", "99.0")
+    monkeypatch.setattr(encoder.transformers, "__version__", "99.0")
     with pytest.raises(StoreError, match=r"was begun with versions.*Resume it as it was begun"):
         ingest(tmp_path / "store")
     assert files_of(tmp_path / "store") == before

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repstore.encode.blocks import BlockEncoder
+from repstore.encode.blocks import BlockEncoder, EncodedBlock
 from repstore.encode.encoder import Encoder
 from repstore.encode.passes import BlockWord, View, plan_block
 from repstore.encode.templates import parse_template
@@ -63,14 +63,18 @@ def test_a_model_that_sees_what_follows_does_not(tiny_encoder: Encoders) -> None
     assert len(plan.passes) == 2 * len(set(TEXTS))
 
 
+def encode(encoder: Encoder, views: list[View]) -> list[EncodedBlock]:
+    return BlockEncoder(encoder, 64).encode(plan_block(encoder, views, TEXTS, WORDS), lambda _: None)
+
+
 @pytest.mark.parametrize("family", ["llama", "gpt2", "neox"])
 def test_what_is_read_from_a_longer_pass_is_what_its_own_pass_gives(
     tiny_encoder: Encoders, family: str
 ) -> None:
     encoder = tiny_encoder(family)
-    together = BlockEncoder(encoder, views("base", "repeat"), 64).encode(TEXTS, WORDS, lambda _: None)
+    together = encode(encoder, views("base", "repeat"))
     for template, shared in zip(("base", "repeat"), together, strict=True):
-        (alone,) = BlockEncoder(encoder, views(template), 64).encode(TEXTS, WORDS, lambda _: None)
+        (alone,) = encode(encoder, views(template))
         for a, b in zip(shared.layers, alone.layers, strict=True):
             # Each may be rounded to float16 differently, by 2**-11 of its size.
             assert np.allclose(a.astype(float), b.astype(float), rtol=2**-10, atol=1e-5)
@@ -138,7 +142,7 @@ def test_a_prompt_that_is_too_long_is_skipped_not_cut(tiny_encoder: Encoders) ->
 
 def test_a_batch_that_does_not_fit_is_halved(tiny_encoder: Encoders, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = tiny_encoder("gpt2")
-    (expected,) = BlockEncoder(encoder, views("base"), 64).encode(TEXTS, WORDS, lambda _: None)
+    (expected,) = encode(encoder, views("base"))
     sizes = []
     start = Encoder.start
 
@@ -149,7 +153,7 @@ def test_a_batch_that_does_not_fit_is_halved(tiny_encoder: Encoders, monkeypatch
         return start(self, batch, words)
 
     monkeypatch.setattr(Encoder, "start", limited)
-    (found,) = BlockEncoder(encoder, views("base"), 64).encode(TEXTS, WORDS, lambda _: None)
+    (found,) = encode(encoder, views("base"))
     assert max(sizes) > 1
     for a, b in zip(found.layers, expected.layers, strict=True):
         assert np.allclose(a.astype(float), b.astype(float), rtol=2**-10, atol=1e-5)
@@ -163,4 +167,4 @@ def test_a_text_that_does_not_fit_alone_is_an_error(
 
     monkeypatch.setattr(Encoder, "start", never)
     with pytest.raises(ModelError, match="does not fit into the memory"):
-        BlockEncoder(tiny_encoder("gpt2"), views("base"), 64).encode(TEXTS, WORDS, lambda _: None)
+        encode(tiny_encoder("gpt2"), views("base"))

@@ -10,7 +10,7 @@ import torch
 
 from repstore.encode.batching import make_batches
 from repstore.encode.encoder import Encoder
-from repstore.encode.passes import BlockPlan, BlockWord, Job, Skip, View, ViewPlan, plan_block
+from repstore.encode.passes import BlockPlan, Job, Skip, ViewPlan
 from repstore.errors import ModelError
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
@@ -39,23 +39,18 @@ class EncodedBlock:
 class BlockEncoder:
     """Encodes block after block, remembering only which layers have exceeded float16 so far."""
 
-    def __init__(self, encoder: Encoder, views: Sequence[View], batch_tokens: int) -> None:
+    def __init__(self, encoder: Encoder, batch_tokens: int) -> None:
         self._encoder = encoder
-        self._views = views
         self._batch_tokens = batch_tokens
         self._wide: set[int] = set()
 
-    def encode(
-        self, texts: Sequence[str], words: Sequence[BlockWord], tick: Callable[[float], None]
-    ) -> list[EncodedBlock]:
+    def encode(self, plan: BlockPlan, tick: Callable[[float], None]) -> list[EncodedBlock]:
         """Encode a block for every view. The result depends on the block alone, not on what came before.
 
         Args:
-            texts: the texts of the block.
-            words: the words, in order.
+            plan: of the block.
             tick: told which share of the block is done.
         """
-        plan = plan_block(self._encoder, self._views, texts, words)
         draft = self._fill(plan, tick)
         if not draft.overflowed <= self._wide:  # once more, with room for the layers that need it
             self._wide |= draft.overflowed
