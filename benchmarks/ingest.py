@@ -22,13 +22,13 @@ from wic import slice_of
 import repstore
 from repstore import corpus
 from repstore.encode.batching import make_batches
+from repstore.encode.blocks import choose_batch_tokens
 from repstore.encode.encoder import Encoder
 from repstore.encode.loading import TORCH_DTYPES, default_device, load
 from repstore.encode.models import find_model
 from repstore.encode.passes import View, plan_block
 from repstore.encode.plan import blocks_of
 from repstore.encode.templates import parse_template
-from repstore.ingestion import BATCH_TOKENS
 from repstore.schemas import rows_per_part
 from repstore.spec import Progress
 
@@ -63,7 +63,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
         model = "smollm2" if options.shape is None else str(random_model(root / options.shape, options.shape))
         device = default_device()
         dtype = "bfloat16" if device == "cuda" else "float32"
-        batches, n_texts = batches_of(source, model, dtype, device, options.template)
+        batches, n_texts, batch_tokens = batches_of(source, model, dtype, device, options.template)
         _, bare_model = load(find_model(model, print), dtype)
         bare_model = bare_model.to(device)
         bare_model.config.use_cache = False
@@ -80,6 +80,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
                 root / "store",
                 model=model,
                 templates=[options.template],
+                batch_tokens=batch_tokens,
                 progress=lambda progress, times=times: note(progress, times),
             )
             whole.append(time.perf_counter() - start)
@@ -113,15 +114,17 @@ def note(progress: Progress, times: dict[str, float]) -> None:
 
 def batches_of(
     source: str, model: str, dtype: str, device: str, template: str
-) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], int]:
-    """The batches an ingest makes, as padded ids and masks; and the number of texts."""
+) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], int, int]:
+    """The batches an ingest makes, as padded ids and masks; the number of texts, and tokens of a batch."""
     encoder = Encoder(find_model(model, print), dtype, device)
     rows = rows_per_part(encoder.n_layers, encoder.d_model)
     batches, n_texts = [], 0
-    for texts, words in blocks_of(corpus.read(source).texts(), rows, ()):
-        plan = plan_block(encoder, [View(parse_template(template), "mean")], texts, words)
+    views = [View(parse_template(template), "mean")]
+    plans = [plan_block(encoder, views, *block) for block in blocks_of(corpus.read(source).texts(), rows, ())]
+    batch_tokens = choose_batch_tokens(encoder, plans)
+    for plan in plans:
         n_texts += len(plan.passes)
-        for chosen in make_batches([len(ids) for ids in plan.passes], BATCH_TOKENS[device]):
+        for chosen in make_batches([len(ids) for ids in plan.passes], batch_tokens):
             longest = max(len(plan.passes[at]) for at in chosen)
             ids = torch.zeros((len(chosen), longest), dtype=torch.long)
             mask = torch.zeros_like(ids)
@@ -129,7 +132,7 @@ def batches_of(
                 ids[n, : len(plan.passes[at])] = torch.tensor(plan.passes[at])
                 mask[n, : len(plan.passes[at])] = 1
             batches.append((ids, mask))
-    return batches, n_texts
+    return batches, n_texts, batch_tokens
 
 
 def forward(model: torch.nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]], device: str) -> None:

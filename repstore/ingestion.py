@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from repstore.encode.encoder import Encoder
     from repstore.encode.plan import Ahead
 
-BATCH_TOKENS = {"cpu": 512, "cuda": 32_768}
-"""Tokens in a forward pass. On a CPU larger batches only add padding; a GPU wants to be kept busy."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
@@ -104,7 +101,8 @@ def ingest(
         dtype: of the forward pass; ``auto`` is bfloat16 on a GPU and float32 elsewhere.
         final_norm: read the last layer after the model's final norm, as transformers returns it, or before.
         device: where the model runs; a GPU if there is one, unless given.
-        batch_tokens: most tokens in a forward pass, padding included. A resumed run keeps its own.
+        batch_tokens: most tokens in a forward pass, padding included; found by trying on a GPU and 512 on a
+            CPU, unless given. A resumed run keeps its own.
         name: of the run, instead of ``MODEL/TEMPLATE``; for one template.
         corpus_name: of the corpus, instead of its file's name.
         dry_run: plan, and stop before anything is written.
@@ -128,6 +126,7 @@ def ingest(
         corpus = with_all_words(corpus)
     info = identify(corpus, corpus_name)
     require_encode()
+    from repstore.encode.blocks import choose_batch_tokens
     from repstore.encode.encoder import Encoder
     from repstore.encode.loading import default_device
     from repstore.encode.models import find_model
@@ -170,7 +169,7 @@ def ingest(
         info = write_corpus(layout, corpus, info)
         before = [_n_accounted(layout, spec.run_id) for spec in specs]
         if encoder is not None and ahead is not None:
-            budget = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])
+            budget = batch_tokens or choose_batch_tokens(encoder, ahead.blocks.values())
             contract = encoder.contract(budget) | {"repstore": version("repstore")}
             runs = [(names[n], views[n].given, specs[n]) for n in pending]
             for group in start_runs(layout, info, runs, contract):

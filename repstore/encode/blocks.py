@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from repstore.encode.batching import make_batches
+from repstore.encode.budget import find_budget
 from repstore.encode.encoder import Encoder
 from repstore.encode.passes import BlockPlan, Job, Skip, ViewPlan
 from repstore.errors import ModelError
+
+CPU_BATCH_TOKENS = 512
+"""On a CPU, 256 to 1,024 measured alike; larger batches only add padding."""
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -75,7 +80,10 @@ class BlockEncoder:
         return draft
 
     def _start(self, plan: BlockPlan, batch: Sequence[int], draft: _Draft) -> Callable[[], None]:
-        """Begin a forward pass; the function returned stores its vectors. Halves what is too large."""
+        """Begin a forward pass; the function returned stores its vectors.
+
+        What is too large is halved, and only that: other batches stay what they would be after a resume.
+        """
         jobs = [(place, job) for place, at in enumerate(batch) for job in plan.jobs[at]]
         try:
             layers = self._encoder.start(
@@ -91,7 +99,6 @@ class BlockEncoder:
                 ) from error
         torch.cuda.empty_cache()
         middle = len(batch) // 2
-        self._batch_tokens = min(self._batch_tokens, middle * max(len(plan.passes[at]) for at in batch))
         halves = [self._start(plan, half, draft) for half in (batch[:middle], batch[middle:])]
 
         def store() -> None:
@@ -99,6 +106,30 @@ class BlockEncoder:
                 half()
 
         return store
+
+
+def choose_batch_tokens(encoder: Encoder, plans: Iterable[BlockPlan]) -> int:
+    """How many tokens to send through the device at once: tried with copies of the longest text on a GPU,
+    a constant elsewhere.
+    """
+    passes = ((ids, jobs) for plan in plans for ids, jobs in zip(plan.passes, plan.jobs, strict=True))
+    longest, jobs = max(passes, key=lambda one: len(one[0]), default=((), []))
+    if encoder.device.type != "cuda" or not longest:
+        return CPU_BATCH_TOKENS
+
+    def seconds(n_tokens: int) -> float | None:
+        n_texts = n_tokens // len(longest)
+        words = [(place, job.tokens) for place in range(n_texts) for job in jobs]
+        try:
+            encoder.start([longest] * n_texts, words)()  # warms up
+            start = time.perf_counter()
+            encoder.start([longest] * n_texts, words)()
+            return time.perf_counter() - start
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return None
+
+    return find_budget(len(longest), seconds) or len(longest)
 
 
 class _Draft:

@@ -58,6 +58,11 @@ class Encoder:
         """Width of a hidden state."""
         return self._identity.d_model
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self._device
+
     @cached_property
     def max_tokens(self) -> int:
         """Tokens the model takes at once, special tokens included."""
