@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from repstore.cli.render import Format, ingest_progress, show, show_report, step_progress
+from repstore.cli.signals import TerminatedError, sigterm_interrupts
 from repstore.spec import DTypeChoice, Pooling, Standardize, Threshold, WordChoice
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def ingest(
     import repstore
 
     try:
-        with ingest_progress() as progress:
+        with sigterm_interrupts(), ingest_progress() as progress:
             report = repstore.ingest(
                 source,
                 store,
@@ -108,9 +109,9 @@ def ingest(
                 force=force,
                 progress=progress,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(f"\nInterrupted; what is committed is kept. To resume: {shlex.join(sys.argv)}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise typer.Exit(143 if isinstance(stop, TerminatedError) else 130) from None
     show_report(report)
 
 
@@ -125,7 +126,7 @@ def runs(store: StorePath, format: FormatOption = "table") -> None:
 
 @app.command()
 def info(store: StorePath, format: FormatOption = "table") -> None:
-    """Say what a store holds in total.
+    """Say what a store holds in total, and what became of the words of each run.
 
     Example: repstore info store/
     """

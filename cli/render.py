@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -57,6 +59,33 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f} words/s" if task.speed else "")
 
 
+class _Lines:
+    """Progress where there is no terminal: a line for every step, and for every tenth of a long one."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: tuple[str, int] | None = None
+        self._began = (time.monotonic(), 0)
+
+    def update(self, progress: Progress) -> None:
+        """Print a line if there is something new to say."""
+        n_done, n_total = progress.n_done, progress.n_total
+        tenths = 10 * n_done // n_total if n_total else -1
+        if (progress.message, tenths) == self._said:
+            return
+        if self._said is None or progress.message != self._said[0]:
+            self._began = (time.monotonic(), n_done)
+        self._said = (progress.message, tenths)
+        line = progress.message
+        if n_total:
+            line += f" {10 * tenths} %"
+            began, n_before = self._began
+            if n_before < n_done < n_total:
+                left = (time.monotonic() - began) * (n_total - n_done) / (n_done - n_before)
+                line += f", about {timedelta(seconds=round(left))} left"
+        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 @contextmanager
 def ingest_progress() -> Iterator[Callable[[Progress], None]]:
     """A progress bar on stderr, as the callback that `repstore.ingest` wants."""
@@ -71,19 +100,13 @@ def ingest_progress() -> Iterator[Callable[[Progress], None]]:
     console = Console(stderr=True)
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        said = ""
+        lines = _Lines(console)
 
         def update(progress: Progress) -> None:
-            nonlocal said
             if progress.plan is not None:
                 console.print(_planned(progress.plan), soft_wrap=True, highlight=False, markup=False)
-            message = progress.message
-            if not console.is_terminal:
-                if progress.n_total:  # a line for every tenth
-                    message += f" {10 * (10 * progress.n_done // progress.n_total)} %"
-                if message != said and progress.plan is None:
-                    console.print(message, soft_wrap=True, highlight=False, markup=False)
-            said = message
+            elif not console.is_terminal:
+                lines.update(progress)
             total = progress.n_total or None
             bar.update(task, description=progress.message, completed=progress.n_done, total=total)
 

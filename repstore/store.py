@@ -30,6 +30,8 @@ SELECT (SELECT count(*) FROM corpora) AS n_corpora, (SELECT count(*) FROM texts)
        (SELECT count(*) FROM skipped) AS n_skipped,
        (SELECT coalesce(sum(bytes), 0) FROM parts) AS part_bytes
 """
+REASONS = "SELECT reason, count(*) AS n FROM skipped WHERE run_id = $run_id GROUP BY reason ORDER BY reason"
+WINDOWED = "SELECT coalesce(sum(n_windowed), 0)::BIGINT AS n FROM parts WHERE run_id = $run_id"
 CORPORA = "SELECT * FROM corpora ORDER BY name"
 
 
@@ -87,11 +89,41 @@ class Store:
         return ResultTable(table, f"Runs of {self._layout.root}")
 
     def info(self) -> ResultTable:
-        """What the store holds in total, one row per property."""
+        """What the store holds, one row per property: first in total, then what became of each run's words.
+
+        Of every run, n_words is n_vectors + n_skipped + n_to_come (words whose part is not committed yet);
+        n_skipped is the sum of the rows ``skipped: REASON``; n_windowed words were read in a window of a text
+        that exceeds the model's context.
+
+        Returns:
+            Rows with run (null for the store), property and value, all text.
+        """
         totals = self._catalog.query(TOTALS).to_pylist()[0]
-        values = {"path": self._layout.root, "format": FORMAT_VERSION, **totals}
-        names, shown = list(values), [str(value) for value in values.values()]
-        return ResultTable(pa.table({"property": names, "value": shown}), f"Store {self._layout.root}")
+        accounts: dict[str | None, dict[str, Any]] = {
+            self._lookup.labels[row["run_id"]]: self._account(row)
+            for row in self._lookup.run_rows.to_pylist()
+        }
+        of_store = {"path": self._layout.root, "format": FORMAT_VERSION, **totals}
+        rows = [
+            {"run": run, "property": name, "value": str(value)}
+            for run, values in ({None: of_store} | accounts).items()
+            for name, value in values.items()
+        ]
+        columns = pa.schema([(name, pa.string()) for name in ("run", "property", "value")])
+        return ResultTable(pa.Table.from_pylist(rows, columns), f"Store {self._layout.root}")
+
+    def _account(self, run: Mapping[str, Any]) -> dict[str, int]:
+        """Every word of a run accounted for."""
+        this = {"run_id": run["run_id"]}
+        reasons = self._catalog.query(REASONS, this).to_pylist()
+        return {
+            "n_words": run["n_words"],
+            "n_vectors": run["n_vectors"],
+            "n_skipped": run["n_skipped"],
+            **{f"skipped: {row['reason']}": row["n"] for row in reasons},
+            "n_windowed": self._catalog.query(WINDOWED, this).to_pylist()[0]["n"],
+            "n_to_come": run["n_words"] - run["n_vectors"] - run["n_skipped"],
+        }
 
     def corpora(self) -> ResultTable:
         """The corpora, one row each."""

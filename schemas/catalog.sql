@@ -67,6 +67,7 @@ CREATE TABLE parts (
     first_word_id BIGINT,
     last_word_id  BIGINT,
     n_words       BIGINT NOT NULL,
+    n_windowed    BIGINT NOT NULL,
     PRIMARY KEY (run_id, part)
 );
 

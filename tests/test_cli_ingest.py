@@ -1,10 +1,16 @@
 """``repstore ingest`` on a tiny model: what it prints where, and that a second call does nothing."""
 
 import json
+import re
+import shlex
+import signal
 from pathlib import Path
 
 import pytest
 from program import repstore as command
+
+from repstore.cli.render import ingest_progress
+from repstore.spec import Progress
 
 PAIRS = [
     ("bank", "N", "3-2", "We walked along the bank .", "Open a bank account .", "F"),
@@ -82,3 +88,31 @@ def test_a_folder_that_is_no_store_is_left_alone(wic, tiny_model, tmp_path):
     assert outcome.code == 1
     assert "is not a store and not empty" in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_ingest_that_is_asked_to_end_says_how_to_resume(wic, tiny_model, tmp_path, monkeypatch):
+    """SIGTERM, as a scheduler sends it, in the middle of the first batch."""
+
+    def end(*args) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    arguments = ["ingest", f"wic:{wic}", tmp_path / "store", "--model", tiny_model("llama")]
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr("repstore.encode.encoder.Encoder.start", end)
+        outcome = command(*arguments)
+    assert outcome.code == 143
+    assert outcome.err.splitlines()[-1].endswith(
+        f"To resume: {shlex.join(['repstore', *map(str, arguments)])}"
+    )
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert command(*arguments).code == 0
+
+
+def test_without_a_terminal_every_tenth_is_a_line_with_the_time_left(capsys):
+    with ingest_progress() as progress:
+        for n_done in range(0, 1001, 5):
+            progress(Progress("Encoding", n_done, 1000))
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in said] == [f"Encoding {10 * n} %" for n in range(11)]
+    assert all(re.fullmatch(r"Encoding \d+ %, about \d:\d\d:\d\d left", line) for line in said[1:-1])

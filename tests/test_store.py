@@ -51,10 +51,24 @@ def test_runs_say_what_is_stored_and_what_is_missing(store):
 
 
 def test_info_counts_what_is_stored(store):
-    values = dict(zip(store.info()["property"], store.info()["value"], strict=True))
+    values = {row["property"]: row["value"] for row in store.info() if row["run"] is None}
     expected = {"n_corpora": 1, "n_texts": 80, "n_words": 80, "n_pairs": 126, "n_runs": 4, "n_skipped": 3}
     assert values.items() >= {name: str(n) for name, n in expected.items()}.items()
     assert values["n_vectors"] == str(80 + 77 + 33)
+
+
+def test_info_accounts_for_every_word_of_every_run(store):
+    accounts = {}
+    for row in store.info():
+        accounts.setdefault(row["run"], {})[row["property"]] = row["value"]
+    assert list(accounts) == [None, *store.runs()["run"]]
+    for run in store.runs()["run"]:
+        account = {name: int(n) for name, n in accounts[run].items()}
+        assert account["n_words"] == account["n_vectors"] + account["n_skipped"] + account["n_to_come"] == 80
+        by_reason = [n for name, n in account.items() if name.startswith("skipped: ")]
+        assert sum(by_reason) == account["n_skipped"]
+    assert accounts["m/parts"]["skipped: truncated"] == "3"
+    assert accounts["m/begun"]["n_to_come"] == "47"
 
 
 def test_corpora_are_listed_with_their_counts(store):

@@ -22,7 +22,7 @@ from repstore.storage.runs import read_runs
 
 INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LISTED_PARTS = """
 SELECT runs.run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE part IS NOT NULL), []) AS shas
 FROM runs LEFT JOIN parts USING (run_id) GROUP BY runs.run_id ORDER BY runs.run_id
@@ -117,7 +117,7 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
     )
     for p in parts:
         row = [run.run_id, p.part, p.file, p.bytes, p.sha256]
-        connection.execute(INSERT_PART, [*row, p.first_word_id, p.last_word_id, p.n_words])
+        connection.execute(INSERT_PART, [*row, p.first_word_id, p.last_word_id, p.n_words, p.n_windowed])
         if p.skipped_file is not None:
             connection.execute(COPY_SKIPPED, [run.run_id, str(folder.root / p.skipped_file)])
 
