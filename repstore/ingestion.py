@@ -29,7 +29,6 @@ from repstore.spec import (
 from repstore.storage import manifest
 from repstore.storage.catalog import is_current, publish_catalog
 from repstore.storage.corpora import identify, write_corpus
-from repstore.storage.files import make_folder
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
 from repstore.storage.runs import check_name, check_place, create_store, read_run
@@ -163,7 +162,6 @@ def ingest(
         return IngestReport(layout.root, info, plan, ())
     if plan is not None and not force:
         _check_disk(layout, plan)
-    make_folder(layout.root)
     with writing(layout):
         create_store(layout.root)
         info = write_corpus(layout, corpus, info)

@@ -63,6 +63,8 @@ def test_the_words_of_a_long_text_are_read_in_windows_of_it(family, tmp_path):
         for start in range(len(ids) - size + 1)
     ]
     with repstore.open(tmp_path / "store") as store:
+        shown = {row["property"]: row["value"] for row in store.info() if row["run"] == run.run}
+        assert (shown["n_windowed"], shown["n_to_come"]) == (str(run.n_words), "0")
         layers = [store.vectors(layer=layer).values for layer in range(len(passes[0]))]
         for row, word in enumerate(store.words()):
             of_word = [

@@ -15,7 +15,7 @@ import pytest
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import StoreLockedError
+from repstore.errors import StoreError, StoreLockedError
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writer_of, writing
 from repstore.storage.runs import create_store
@@ -122,6 +122,16 @@ def test_readers_need_no_lock(tmp_path):
     with another_writer(root), repstore.open(root) as store:
         assert len(store.words()) == 5
         assert len(store.vectors(layer=0).word_ids) == 5
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(tmp_path, monkeypatch):
+    def refuse(path: Path, *args, **options) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    refused = pytest.raises(StoreError, match="store cannot be written to: Read-only file system")
+    with refused, writing(Layout(tmp_path / "new" / "store")):
+        pass
 
 
 def test_asking_who_writes_names_the_writer_and_writes_nothing(layout):

@@ -13,7 +13,7 @@ from pathlib import Path
 import filelock
 
 from repstore.errors import StoreError, StoreLockedError
-from repstore.storage.files import unwritten
+from repstore.storage.files import make_folder, unwritten
 from repstore.storage.layout import Layout
 
 PATIENCE = 0.2
@@ -22,7 +22,9 @@ PATIENCE = 0.2
 
 @contextmanager
 def writing(layout: Layout) -> Iterator[None]:
-    """Hold the store's writer lock. The operating system releases it when the process ends, however it ends.
+    """Hold the writer lock of a store; its folder is made if there is none.
+
+    The operating system releases the lock when the process ends, however it ends.
 
     Raises:
         StoreLockedError: another process holds it; the message says which.
@@ -30,6 +32,7 @@ def writing(layout: Layout) -> Iterator[None]:
     """
     lock = filelock.FileLock(layout.lock, timeout=PATIENCE)
     try:
+        make_folder(layout.root)
         lock.acquire()
     except filelock.Timeout:
         raise StoreLockedError(
