@@ -54,7 +54,9 @@ def options(
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="Corpus: wic:FOLDER, senses:FILE.jsonl or text:FILE.")],
+    source: Annotated[
+        str, typer.Argument(help="Corpus: wic:FOLDER, senses:FILE.jsonl, text:FILE or rawc:FILE.csv.")
+    ],
     store: StorePath,
     model: Annotated[
         str,

@@ -6,6 +6,7 @@ source                what it reads
 ``wic:FOLDER``        Word-in-Context in its official layout
 ``senses:FILE.jsonl`` sense-annotated words, one JSON object a line (docs/corpora.md)
 ``text:FILE``         plain text, one sentence a line, every word a word
+``rawc:FILE.csv``     RAW-C, ambiguous words with ratings of relatedness
 ====================  =========================================================================
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from repstore.corpus.plain import read_text
+from repstore.corpus.rawc import read_rawc
 from repstore.corpus.senses import read_senses
 from repstore.corpus.source import Corpus
 from repstore.corpus.wic import read_wic
@@ -26,6 +28,7 @@ READERS: dict[str, Callable[[Path], Corpus]] = {
     "wic": read_wic,
     "senses": read_senses,
     "text": read_text,
+    "rawc": read_rawc,
 }
 
 

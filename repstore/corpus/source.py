@@ -30,8 +30,20 @@ class Corpus:
     words: WordChoice = "targets"
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines of a UTF-8 file, without line ends or a byte order mark.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file, for errors to point at."""
+
+    path: Path
+    line: int
+
+    def refuse(self, problem: str, expected: str) -> CorpusError:
+        """The error for what is wrong there."""
+        return CorpusError(f"{self.path}:{self.line}: {problem}. Expected {expected}.")
+
+
+def lines(path: Path) -> Iterator[tuple[Place, str]]:
+    """The lines of a UTF-8 file with their places, without line ends or a byte order mark.
 
     Raises:
         CorpusError: the file cannot be read or is not UTF-8.
@@ -41,7 +53,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(file, 1):
                 raw = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 try:
-                    yield number, raw.decode().rstrip("\r\n")
+                    yield Place(path, number), raw.decode().rstrip("\r\n")
                 except UnicodeDecodeError as error:
                     problem = f"{path}:{number}: not UTF-8 ({error.reason})"
                     raise CorpusError(f"{problem}. Convert the file to UTF-8.") from None
@@ -49,6 +61,6 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise CorpusError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def refuse(path: Path, line: int, problem: str, expected: str) -> CorpusError:
-    """The error for a malformed line."""
-    return CorpusError(f"{path}:{line}: {problem}. Expected {expected}.")
+def position_of(text: str, start: int) -> int:
+    """`Word.position` of a word that begins at this character: the stretch between blanks that holds it."""
+    return sum(chunk.start() <= start for chunk in CHUNK.finditer(text)) - 1
