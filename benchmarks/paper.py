@@ -81,10 +81,7 @@ def their_procedure(source: str) -> tuple[float, int]:
 def one_batch(tokenizer, model, template: str, batch: list[tuple[Text, object]]) -> float:
     """Seconds of a forward pass over one side of a batch, all hidden states kept."""
     pattern = parse_template(template)
-    rendered = [
-        pattern.render(text.text, (word.char_start, word.char_end), word.form, word.lemma)[0]
-        for text, word in batch
-    ]
+    rendered = [pattern.render(text.text, word.pieces, word.form, word.lemma)[0] for text, word in batch]
     start = time.perf_counter()
     encoded = tokenizer(rendered, return_tensors="pt", padding=True)
     with torch.inference_mode():

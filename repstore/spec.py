@@ -17,11 +17,18 @@ StoredDType = Literal["float16", "float32"]
 Standardize = Literal["none", "side", "batch30", "corpus"]
 Threshold = Literal["grid"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
+Span = tuple[int, int]
+"""Characters of a text (code points), the end excluded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One occurrence of a word in a text; spans count characters (code points) of the text."""
+    """One occurrence of a word in a text.
+
+    `char_start` and `char_end` are its characters. A word in several pieces, such as "turned" and "off" in
+    "turned the light off", has the pieces in `spans`, in order and apart; its characters then reach from the
+    first piece to the last.
+    """
 
     position: int
     char_start: int
@@ -31,6 +38,12 @@ class Word:
     pos: str | None = None
     sense: str | None = None
     gloss: str | None = None
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Span, ...]:
+        """The characters of the word: of each of its pieces, or of the one that it is."""
+        return self.spans or ((self.char_start, self.char_end),)
 
 
 @dataclass(frozen=True, slots=True)

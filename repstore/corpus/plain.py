@@ -68,7 +68,9 @@ def _filled(text: Text) -> list[tuple[Word, bool]]:
     others = [
         word
         for word in words_of(text.text)
-        if not any(w.char_start < word.char_end and word.char_start < w.char_end for w in text.words)
+        if not any(
+            start < word.char_end and word.char_start < end for w in text.words for start, end in w.pieces
+        )
     ]
     both = [(word, True) for word in text.words] + [(word, False) for word in others]
     return sorted(both, key=lambda each: each[0].char_start)

@@ -154,7 +154,8 @@ def _word_rows(corpus: Corpus, info: CorpusInfo) -> Iterator[dict[str, Any]]:
     n_words = 0
     for n, text in enumerate(corpus.texts()):
         for word in text.words:
-            yield {"word_id": base + n_words, "text_id": base + n} | dataclasses.asdict(word)
+            ids = {"word_id": base + n_words, "text_id": base + n}
+            yield ids | dataclasses.asdict(word) | {"spans": word.pieces}
             n_words += 1
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
-from repstore.spec import RunInfo
+from repstore.spec import RunInfo, Span
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
 from repstore.storage.runs import read_run
@@ -35,6 +35,7 @@ WORDS_BY_ID = """
 SELECT word_id, form, lemma, pos, sense, text, char_start, char_end
 FROM words JOIN texts USING (text_id) WHERE word_id IN (SELECT unnest($word_ids))
 """
+SPANS_BY_ID = "SELECT word_id, spans FROM words WHERE word_id IN (SELECT unnest($word_ids))"
 PAIRS_OF = """
 SELECT word_a, word_b, label FROM pairs
 WHERE corpus_id = $corpus_id AND split = $split AND label IS NOT NULL ORDER BY pair_id
@@ -169,6 +170,12 @@ class Lookup:
         words = self._catalog.query(WORDS_BY_ID, {"word_ids": word_ids}).to_pylist()
         by_id = {word["word_id"]: word for word in words}
         return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
+
+    def pieces(self, word_ids: Sequence[int]) -> list[tuple[Span, ...]]:
+        """The characters of words in their texts, piece by piece."""
+        found = self._catalog.query(SPANS_BY_ID, {"word_ids": list(word_ids)}).to_pylist()
+        by_id = {row["word_id"]: tuple((start, end) for start, end in row["spans"]) for row in found}
+        return [by_id[word_id] for word_id in word_ids]
 
     def pairs(self, run: Run, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         """The labelled pairs of a split whose words both have vectors, in file order.
