@@ -55,7 +55,11 @@ def options(
 @app.command()
 def ingest(
     source: Annotated[
-        str, typer.Argument(help="Corpus: wic:FOLDER, senses:FILE.jsonl, text:FILE or rawc:FILE.csv.")
+        str,
+        typer.Argument(
+            help="Corpus: wic:FOLDER, senses:FILE.jsonl, text:FILE, or rawc, wictsv, mclwic, am2ico, scws, "
+            "usim, cosimlex or dwug with a path (docs/corpora.md)."
+        ),
     ],
     store: StorePath,
     model: Annotated[

@@ -29,7 +29,7 @@ def read_rawc(path: Path) -> Corpus:
 
     def rows() -> Iterator[Row]:
         for at, row in table(path, COLUMNS, delimiter=","):
-            a, b = (_use(at, row[column], row) for column in ("sentence1", "sentence2"))
+            a, b = (_use(at, row[column].strip(), row) for column in ("sentence1", "sentence2"))
             score = number(at, row["mean_relatedness"], "mean_relatedness")
             yield Row(a, b, label=truth(at, row["same"], "same"), score=score)
 
@@ -38,11 +38,12 @@ def read_rawc(path: Path) -> Corpus:
 
 def _use(at: Place, sentence: str, row: dict[str, str]) -> Use:
     """The one word of the sentence that is the word as it is or irregular, or else begins with it."""
-    lemma = row["word"]
-    forms = {form.lower() for form in (row.get("string") or lemma, IRREGULAR.get(lemma)) if form}
+    lemma = row["word"].strip()
+    given = row.get("string", "").strip()
+    forms = {form.lower() for form in (given or lemma, IRREGULAR.get(lemma)) if form}
     words = list(re.finditer(r"\w+", sentence))
     found = [word for word in words if word[0].lower() in forms]
     found = found or [word for word in words if lemma and word[0].lower().startswith(lemma.lower())]
     if len(found) != 1:
         raise at.refuse(f'"{lemma}" is {len(found)} times in "{sentence}"', "it once")
-    return Use(sentence, word_at(at, sentence, found[0].span(), lemma, row["Class"] or None), "en")
+    return Use(sentence, word_at(at, sentence, [found[0].span()], lemma, row["Class"].strip()), "en")

@@ -63,7 +63,7 @@ def _uses(at: Place, line: str) -> tuple[Use, Use]:
     if match is None:
         raise at.refuse(f'word indices "{indices}"', "two numbers such as 2-5")
     a, b = (
-        Use(sentence, word_at(at, sentence, nth(at, sentence, int(index)), lemma, pos), "en")
+        Use(sentence, word_at(at, sentence, [nth(at, sentence, int(index))], lemma, pos), "en")
         for sentence, index in zip((first, second), match.groups(), strict=True)
     )
     return a, b
