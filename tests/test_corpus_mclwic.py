@@ -103,11 +103,17 @@ def test_a_byte_order_mark_and_windows_line_ends_make_no_difference(folder):
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("data", "[", "[[", ":24: not JSON (Expecting ',' delimiter). Expected a list of records"),
+        ("data", "[", "[[", ":24: not JSON (Expecting ',' delimiter: line 24 column"),
         ("data", "[", "[1, ", ":1: a record without an id after this. Expected records with an"),
         ("data", '"lemma": "bark"', '"word": "bark"', ':14: "lemma" is None. Expected a record with "lemma"'),
         ("data", '"start1": 6', '"start1": true', ':14: "start1" is True. Expected a record with'),
         ("data", '"start1": "6"', '"start1": "six"', ':3: span "six-10". Expected characters such as 27-36'),
+        (
+            "data",
+            "It barked!",
+            "It \\ud800!",
+            ':14: "sentence2" has half a surrogate pair. Expected characters',
+        ),
         ("data", '"end1": "10"', '"end1": "12"', ":3: characters 6 to 12 of a text of 11. Expected the span"),
         (
             "data",

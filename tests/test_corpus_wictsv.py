@@ -56,6 +56,7 @@ def test_a_small_folder_gives_these_texts_words_and_pairs(folder):
 
 def test_the_language_is_that_of_the_folder(tmp_path):
     corpus = write(tmp_path / "de", **TRAIN)
+    assert corpus.name == "wictsv-de"
     assert {text.language for text, _ in words_in_order(corpus)} == {"de"}
 
 

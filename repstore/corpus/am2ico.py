@@ -7,12 +7,11 @@ with its words marked as ``<word>word</word>``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from repstore.corpus.pairs import Row, Use, pair_corpus
-from repstore.corpus.source import Corpus, Place
+from repstore.corpus.source import Corpus, Place, language_of
 from repstore.corpus.tables import table, truth, unquoted
 from repstore.corpus.targets import unmarked, word_at
 from repstore.errors import CorpusError
@@ -27,24 +26,19 @@ def read_am2ico(folder: Path) -> Corpus:
     """
     files = [
         path
-        for language in (folder, *sorted(folder.glob("*/")))
+        for language in (folder, *sorted(folder.glob("*")))
         for split in SPLITS
         if (path := language / f"{split}.tsv").is_file()
     ]
     if not files:
         raise CorpusError(f"{folder} is not an AM2iCo folder. Expected train.tsv, or zh/train.tsv, in it.")
-    language = _language(folder)
+    language = language_of(folder)
     name = f"am2ico-{language}" if language else "am2ico"
     return pair_corpus(name, f"am2ico:{folder}", lambda: (row for path in files for row in _rows(path)))
 
 
-def _language(folder: Path) -> str | None:
-    name = folder.resolve().name
-    return name if re.fullmatch("[a-z]{2}", name) else None
-
-
 def _rows(path: Path) -> Iterator[Row]:
-    language = _language(path.parent)
+    language = language_of(path.parent)
     for at, row in table(path, ("context1", "context2", "label")):
         label = truth(at, row["label"], "label") if row["label"].strip() else None
         a, b = _use(at, row["context1"], language), _use(at, row["context2"], "en")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from repstore.corpus.pairs import Row, Use, pair_corpus
-from repstore.corpus.source import Corpus, Place, lines
+from repstore.corpus.source import Corpus, Place, is_whole, lines
 from repstore.corpus.tables import truth
 from repstore.corpus.targets import spans_in, word_at
 from repstore.errors import CorpusError
@@ -80,6 +80,8 @@ def _text(at: Place, record: dict[str, Any], key: str) -> str:
     value = record.get(key)
     if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
         raise at.refuse(f'"{key}" is {value!r}', f'a record with "{key}"')
+    if not is_whole(str(value)):
+        raise at.refuse(f'"{key}" has half a surrogate pair', "characters")
     return str(value)
 
 
@@ -88,10 +90,9 @@ def _records(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     text = "\n".join(line for _, line in lines(path))
     try:
         found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise Place(path, error.lineno).refuse(f"not JSON ({error.msg})", "a list of records") from None
-    except RecursionError:
-        raise Place(path, 1).refuse("JSON that is nested too deeply", "a list of records") from None
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise Place(path, line).refuse(f"not JSON ({error})", "a list of records") from None
     if not isinstance(found, list):
         raise Place(path, 1).refuse("not a JSON list", "a list of records")
     line, position = 1, 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from repstore.corpus.source import Corpus
-from repstore.spec import Pair, Text, Word
+from repstore.spec import Pair, Span, Text, Word
 
 Key = tuple[str | None, str, str | None]
 """Split, text and language: what makes two texts the same one."""
@@ -73,5 +73,5 @@ def _key(row: Row, use: Use) -> Key:
     return row.split, use.text, use.language
 
 
-def _order(word: Word) -> tuple[int, int, str, str]:
-    return word.char_start, word.char_end, word.lemma or "", word.pos or ""
+def _order(word: Word) -> tuple[tuple[Span, ...], str, str]:
+    return word.pieces, word.lemma or "", word.pos or ""

@@ -14,7 +14,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from repstore.corpus.source import Corpus, Place, lines, position_of
+from repstore.corpus.source import Corpus, Place, is_whole, lines, position_of
 from repstore.errors import CorpusError
 from repstore.spec import Pair, Text, Word
 
@@ -118,7 +118,7 @@ def _record(at: Place, line: str) -> dict[str, Any]:
         if record[key] is not None and not isinstance(record[key], str):
             raise at.refuse(f'"{key}" is {record[key]!r}', f"{key} as str")
     for key, value in record.items():
-        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        if isinstance(value, str) and not is_whole(value):
             raise at.refuse(f'"{key}" has half a surrogate pair', "characters")
     return record
 

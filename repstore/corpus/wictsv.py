@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repstore.corpus.pairs import Row, Use, pair_corpus
-from repstore.corpus.source import Corpus, Place, lines
+from repstore.corpus.source import Corpus, Place, language_of, lines
 from repstore.corpus.tables import truth
 from repstore.corpus.targets import word_at
 from repstore.errors import CorpusError
@@ -34,12 +34,11 @@ def read_wictsv(folder: Path) -> Corpus:
             f"{folder} is not a WiC-TSV folder. Expected Training/train_examples.txt, Development/... or "
             "Test/... in it."
         )
-    name = folder.resolve().name
-    language = name if re.fullmatch("[a-z]{2}", name) else "en"
+    language = language_of(folder)
     return pair_corpus(
-        "wictsv",
+        f"wictsv-{language}" if language else "wictsv",
         f"wictsv:{folder}",
-        lambda: (row for split in found for row in _rows(folder, split, language)),
+        lambda: (row for split in found for row in _rows(folder, split, language or "en")),
     )
 
 
