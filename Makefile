@@ -1,11 +1,12 @@
 # make demo: the main job on a real model.   make test: all tests.   make check: what every commit passes.
 # make soak: 200 killed ingests, and one that dies at every step it takes in the file system.
+# make page: the numbers and figures of docs/fantastic-semantics.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint check soak clean
+.PHONY: setup demo test lint check soak page clean
 
 setup: $(READY)
 
@@ -41,6 +42,14 @@ soak: $(READY)
 	printf 'The bank of the river\nA bank\n\nlast words here\n' > .soak/few.txt
 	mkdir .soak/steps && $(BIN)/python tests/injected.py .soak/model text:.soak/few.txt .soak/steps
 	rm -rf .soak
+
+# docs/fantastic-semantics.md and its figures, from nothing but the field's corpora: some 10 minutes on two cores.
+DATA ?= ../shared/data
+page: $(READY)
+	$(BIN)/repstore reproduce fantastic-semantics .study --model smollm2 --contrast minilm --wic $(DATA)/wic \
+		--rawc $(DATA)/raw-c/raw-c.csv --prompt-quirk --dtype float32 --out docs/fantastic-semantics
+	sed 's#](\([a-z_]*\.png\))#](fantastic-semantics/\1)#' docs/fantastic-semantics/report.md > docs/fantastic-semantics.md
+	rm docs/fantastic-semantics/report.*
 
 clean:
 	rm -rf $(VENV) demo

@@ -17,7 +17,7 @@ from statistics import median
 import torch
 from report import Figure, main
 from transformers import AutoTokenizer, LlamaConfig, LlamaModel
-from wic import slice_of
+from wic_data import slice_of
 
 import repstore
 from repstore import corpus
@@ -58,7 +58,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="repstore-benchmark-") as folder:
         root = Path(folder)
         source = (
-            f"wic:{slice_of(root / 'wic', dev=150) if options.quick else slice_of(root / 'wic', test=1400)}"
+            f"wic:{slice_of(root / 'wic', **({'dev': 150} if options.quick else {'dev': 638, 'test': 1400}))}"
         )
         model = "smollm2" if options.shape is None else str(random_model(root / options.shape, options.shape))
         device = default_device()

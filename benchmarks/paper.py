@@ -16,7 +16,7 @@ from statistics import median
 
 import torch
 from report import Figure, main
-from wic import slice_of
+from wic_data import slice_of
 
 import repstore
 from repstore import corpus
@@ -45,7 +45,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
         with repstore.open(root / "store") as store:
             for template in TEMPLATES:
                 for standardize in ("none", "batch30"):
-                    store.probe("wic", run=f"{MODEL}/{template}", standardize=standardize)
+                    store.probe("wic", run=f"{MODEL}/{template}", standardize=standardize, threshold="grid")
         ours = time.perf_counter() - start
     return [
         Figure("pairs of dev and test", n_dev + n_test, ""),
@@ -81,10 +81,7 @@ def their_procedure(source: str) -> tuple[float, int]:
 def one_batch(tokenizer, model, template: str, batch: list[tuple[Text, object]]) -> float:
     """Seconds of a forward pass over one side of a batch, all hidden states kept."""
     pattern = parse_template(template)
-    rendered = [
-        pattern.render(text.text, (word.char_start, word.char_end), word.form, word.lemma)[0]
-        for text, word in batch
-    ]
+    rendered = [pattern.render(text.text, word.pieces, word.form, word.lemma)[0] for text, word in batch]
     start = time.perf_counter()
     encoded = tokenizer(rendered, return_tensors="pt", padding=True)
     with torch.inference_mode():

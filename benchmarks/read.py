@@ -110,7 +110,7 @@ def cosines_of_pairs(files: list[Path], size: Size) -> list[Figure]:
     shuffled = np.random.default_rng(0).permutation(size.n_words)
 
     def with_repstore(rows: np.ndarray = neighbors) -> list[np.ndarray]:
-        return [pair_cosines(layer, rows[0::2], rows[1::2]) for layer in layers]
+        return [pair_cosines(layer, rows[0::2], layer, rows[1::2]) for layer in layers]
 
     trials = {n: lambda n=n: cosines_by_numpy(layers[0], n) for n in NUMPY_BLOCKS}
     taken = side_by_side(trials, ROUNDS_OF_COSINES)

@@ -6,6 +6,8 @@ import importlib.metadata
 import re
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +15,7 @@ import typer
 
 from repstore.cli.render import Format, ingest_progress, show, show_report, step_progress
 from repstore.cli.signals import TerminatedError, sigterm_interrupts
-from repstore.spec import DTypeChoice, Pooling, Standardize, Threshold, WordChoice
+from repstore.spec import DTypeChoice, Pooling, Standardize, Target, Threshold, WordChoice
 
 if TYPE_CHECKING:
     from repstore.store import Store
@@ -55,7 +57,13 @@ def options(
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="Corpus: wic:FOLDER, senses:FILE.jsonl or text:FILE.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Corpus: wic:FOLDER, senses:FILE.jsonl, text:FILE, or rawc, wictsv, mclwic, am2ico, scws, "
+            "usim, cosimlex or dwug with a path (docs/corpora.md)."
+        ),
+    ],
     store: StorePath,
     model: Annotated[
         str,
@@ -68,6 +76,9 @@ def ingest(
     words: Annotated[
         WordChoice, typer.Option(help="The annotated words, or all words of the texts.")
     ] = "targets",
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only the texts and pairs of this split; repeatable.")
+    ] = None,
     pooling: Annotated[Pooling, typer.Option(help="How tokens become a word vector.")] = "mean",
     dtype: Annotated[DTypeChoice, typer.Option(help="Of the forward pass.")] = "auto",
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0.")] = None,
@@ -90,28 +101,25 @@ def ingest(
     """
     import repstore
 
-    try:
-        with sigterm_interrupts(), ingest_progress() as progress:
-            report = repstore.ingest(
-                source,
-                store,
-                model=model,
-                templates=template,
-                words=words,
-                pooling=pooling,
-                dtype=dtype,
-                device=device,
-                final_norm=final_norm,
-                batch_tokens=_batch_tokens(batch_tokens),
-                name=name,
-                corpus_name=corpus_name,
-                dry_run=dry_run,
-                force=force,
-                progress=progress,
-            )
-    except KeyboardInterrupt as stop:
-        print(f"\nInterrupted; what is committed is kept. To resume: {shlex.join(sys.argv)}", file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stop, TerminatedError) else 130) from None
+    with _resumable(), ingest_progress() as progress:
+        report = repstore.ingest(
+            source,
+            store,
+            model=model,
+            templates=template,
+            words=words,
+            splits=split,
+            pooling=pooling,
+            dtype=dtype,
+            device=device,
+            final_norm=final_norm,
+            batch_tokens=_batch_tokens(batch_tokens),
+            name=name,
+            corpus_name=corpus_name,
+            dry_run=dry_run,
+            force=force,
+            progress=progress,
+        )
     show_report(report)
 
 
@@ -158,32 +166,112 @@ def words(
 
 @app.command()
 def probe(
-    name: Annotated[Literal["wic"], typer.Argument(help="Which probe.")],
+    name: Annotated[
+        Literal["wic", "pairs"],
+        typer.Argument(help="wic: same sense or not. pairs: ratings where the corpus has them, else labels."),
+    ],
     store: StorePath,
     run: Annotated[
         list[str] | None,
         typer.Option("--run", help="Name of a run; repeatable; not needed if the store has one."),
     ] = None,
+    run_b: Annotated[
+        str | None, typer.Option(help="Run of the second word of every pair, if it is another.")
+    ] = None,
+    layers: LayersOption = "all",
+    target: Annotated[
+        Target | None, typer.Option(help="Labels or ratings, where the corpus has both.")
+    ] = None,
     standardize: Annotated[Standardize, typer.Option(help="What vectors are standardized by.")] = "corpus",
-    threshold: Annotated[Threshold, typer.Option(help="How the threshold is found.")] = "grid",
-    select_on: Annotated[str, typer.Option(help="Split that chooses the threshold.")] = "dev",
-    evaluate_on: Annotated[str, typer.Option(help="Split that is scored.")] = "test",
+    threshold: Annotated[
+        Threshold, typer.Option(help="The best of all, or the first best of 0.00, 0.05, ... 0.95.")
+    ] = "exact",
+    pos: Annotated[str | None, typer.Option(help="Only pairs of this part of speech.")] = None,
+    select_on: Annotated[str, typer.Option(help='Split that chooses the threshold, or "all".')] = "dev",
+    evaluate_on: Annotated[
+        str | None,
+        typer.Option(help="Split that is scored; test for labels, all for ratings, unless given."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|RUN:LAYER|:LAYER",
+            help="Show by how much each layer exceeds the same layer of this run, or this layer.",
+        ),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=0, help="Of the pairs, for intervals; 0 for none.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the resamples.")] = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
-    """Ask every layer whether two words have the same sense.
+    """Ask every layer whether cosines are higher where meanings are closer, with 95 % intervals.
 
     Example: repstore probe wic store/ --run smollm2/base --run smollm2/repeat --plot wic.png
     """
     result = _open(store).probe(
         name,
         run=run,
+        run_b=run_b,
+        layer=_layers(layers),
+        target=target,
         standardize=standardize,
         threshold=threshold,
+        pos=pos,
         select_on=select_on,
         evaluate_on=evaluate_on,
+        against=_against(against),
+        resamples=resamples,
+        seed=seed,
     )
     show(result, format, plot)
+
+
+@app.command()
+def reproduce(
+    study: Annotated[Literal["fantastic-semantics"], typer.Argument(help="Which study.")],
+    store: StorePath,
+    model: Annotated[str, typer.Option(help="A decoder, as ingest takes it.")],
+    wic: Annotated[Path, typer.Option(help="Folder of Word-in-Context.")],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    contrast: Annotated[str | None, typer.Option(help="A masked language model.")] = None,
+    rawc: Annotated[Path | None, typer.Option(help="File of RAW-C.")] = None,
+    prompt_quirk: Annotated[
+        bool, typer.Option("--prompt-quirk", help="Also the prompts whose two sides differ by a colon.")
+    ] = False,
+    dtype: Annotated[
+        DTypeChoice, typer.Option(help="Of the forward passes; auto takes what is there.")
+    ] = "auto",
+    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0.")] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="Of the pairs, for intervals.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the resamples.")] = 0,
+) -> None:
+    """Ask of a model what a published study asked, and write a report beside the published figures.
+
+    Example: repstore reproduce fantastic-semantics store/ --model smollm2 --wic WiC_dataset --out report/
+    """
+    import repstore
+
+    with _resumable(), ingest_progress() as progress:
+        done = repstore.reproduce(
+            study,
+            store,
+            model=model,
+            wic=wic,
+            out=out,
+            contrast=contrast,
+            rawc=rawc,
+            prompt_quirk=prompt_quirk,
+            dtype=dtype,
+            device=device,
+            resamples=resamples,
+            seed=seed,
+            progress=progress,
+        )
+    for finding in done.study.findings:
+        print(f"{finding.verdict}: {finding.claim}\n    {finding.here}")
+    print()
+    for path in done.files:
+        print(path)
 
 
 @app.command()
@@ -311,10 +399,30 @@ def _open(path: Path) -> Store:
     return repstore.open(path)
 
 
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end with the command that goes on."""
+    try:
+        with sigterm_interrupts():
+            yield
+    except KeyboardInterrupt as stop:
+        print(f"\nInterrupted; what is committed is kept. To resume: {shlex.join(sys.argv)}", file=sys.stderr)
+        raise typer.Exit(143 if isinstance(stop, TerminatedError) else 130) from None
+
+
 def _batch_tokens(given: str) -> int | None:
     if given != "auto" and not given.isdecimal():
         raise typer.BadParameter(f'"{given}" is not "auto" or a number of tokens.')
     return None if given == "auto" else int(given)
+
+
+def _against(given: str | None) -> str | int | tuple[str, int] | None:
+    """A run, a run and a layer of it, or a layer, from RUN, RUN:LAYER or :LAYER."""
+    match = re.fullmatch(r"(.*):(\d{1,4})", given or "")
+    if match is None:
+        return given
+    run, layer = match.groups()
+    return (run, int(layer)) if run else int(layer)
 
 
 def _layers(given: str) -> list[int] | Literal["all"]:

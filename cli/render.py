@@ -56,7 +56,7 @@ def show(result: ResultTable, format: Format, plot: Path | None = None) -> None:
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Words per second."""
-        return Text(f"{task.speed:,.0f} words/s" if task.speed else "")
+        return Text(f"{task.speed:,.0f} {task.fields['unit']}/s" if task.speed else "")
 
 
 class _Lines:
@@ -99,7 +99,7 @@ def ingest_progress() -> Iterator[Callable[[Progress], None]]:
     )
     console = Console(stderr=True)
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("", total=None, unit="words")
         lines = _Lines(console)
 
         def update(progress: Progress) -> None:
@@ -108,7 +108,9 @@ def ingest_progress() -> Iterator[Callable[[Progress], None]]:
             elif not console.is_terminal:
                 lines.update(progress)
             total = progress.n_total or None
-            bar.update(task, description=progress.message, completed=progress.n_done, total=total)
+            bar.update(
+                task, description=progress.message, completed=progress.n_done, total=total, unit=progress.unit
+            )
 
         yield update
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from repstore.auditing import audit
     from repstore.errors import RepstoreError
     from repstore.ingestion import IngestReport, ingest
+    from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
@@ -32,11 +33,13 @@ _HOMES = {
     "LayerVectors": "repstore.storage.vectors",
     "Progress": "repstore.spec",
     "RepstoreError": "repstore.errors",
+    "Reproduction": "repstore.reproduction",
     "ResultTable": "repstore.results",
     "Store": "repstore.store",
     "audit": "repstore.auditing",
     "ingest": "repstore.ingestion",
     "repair": "repstore.upkeep",
+    "reproduce": "repstore.reproduction",
     "verify": "repstore.upkeep",
     "open": "repstore.store",
 }
@@ -46,6 +49,7 @@ __all__ = [
     "LayerVectors",
     "Progress",
     "RepstoreError",
+    "Reproduction",
     "ResultTable",
     "Store",
     "__version__",
@@ -53,6 +57,7 @@ __all__ = [
     "ingest",
     "open",
     "repair",
+    "reproduce",
     "verify",
 ]
 

@@ -90,7 +90,9 @@ def _deviations(
 ) -> np.ndarray:
     """Norm of the difference by norm of the recomputed vector. *Shape:* (n_rows, n_layers), float64."""
     spec, template = run.info.spec, template_of(run.info.spec)
-    words = lookup.with_words([{"word_id": int(n)} for n in run.vectors.word_ids[rows]]).to_pylist()
+    word_ids = run.vectors.word_ids[rows].tolist()
+    words = lookup.with_words([{"word_id": n} for n in word_ids]).to_pylist()
+    pieces = lookup.pieces(word_ids)
     layers = [run.vectors.layer(layer).take(rows).astype(np.float64) for layer in run.layers("all")]
     deviations = np.empty((len(rows), len(layers)))
     for n, word in enumerate(words):
@@ -98,7 +100,7 @@ def _deviations(
             template,
             spec.pooling,
             word["text"],
-            (word["char_start"], word["char_end"]),
+            pieces[n],
             word["form"],
             word["lemma"],
             run.info.contract["max_tokens"],

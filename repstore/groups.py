@@ -168,12 +168,12 @@ def _read_block(layout: Layout, run: RunInfo, part: int) -> tuple[np.ndarray, li
     text_ids = words["text_id"].to_numpy()
     first_text = text_ids[0] - read_rows(files.texts, 0, 1)["text_id"][0].as_py()
     texts = read_rows(files.texts, first_text, first_text + text_ids[-1] - text_ids[0] + 1)
-    columns = (words[name].to_pylist() for name in ("char_start", "char_end", "form", "lemma"))
+    columns = (words[name].to_pylist() for name in ("spans", "form", "lemma"))
     rows = zip(text_ids - text_ids[0], *columns, strict=True)
     return (
         words["word_id"].to_numpy(),
         texts["text"].to_pylist(),
-        [BlockWord(int(text), (start, end), form, lemma) for text, start, end, form, lemma in rows],
+        [BlockWord(int(text), tuple(map(tuple, spans)), form, lemma) for text, spans, form, lemma in rows],
     )
 
 

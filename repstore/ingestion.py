@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from repstore import corpus as corpora
 from repstore.corpus.plain import with_all_words
+from repstore.corpus.splits import with_splits
 from repstore.encode import require_encode
 from repstore.encode.templates import Template, parse_template
 from repstore.errors import ArgumentError, StoreError, did_you_mean
@@ -74,6 +75,7 @@ def ingest(
     model: str,
     templates: Sequence[str] = ("base",),
     words: WordChoice = "targets",
+    splits: Sequence[str] | None = None,
     pooling: Pooling = "mean",
     dtype: DTypeChoice = "auto",
     final_norm: bool = True,
@@ -96,6 +98,7 @@ def ingest(
         model: a short name (smollm2, minilm), a folder, a .gguf file or a Hugging Face id.
         templates: names of built-in templates, or ``NAME=PATTERN`` (`repstore.encode.templates`).
         words: the annotated words of the corpus, or all words of its texts.
+        splits: only the texts and pairs of these splits; all, unless given.
         pooling: how a word's tokens become one vector.
         dtype: of the forward pass; ``auto`` is bfloat16 on a GPU and float32 elsewhere.
         final_norm: read the last layer after the model's final norm, as transformers returns it, or before.
@@ -121,6 +124,8 @@ def ingest(
     check_place(layout.root)
     progress(Progress("Reading the corpus"))
     corpus = corpora.read(source)
+    if splits is not None:
+        corpus = with_splits(corpus, splits)
     if words == "all":
         corpus = with_all_words(corpus)
     info = identify(corpus, corpus_name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from repstore.errors import ArgumentError, MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito 2008: told apart with any kind of color vision."""
@@ -20,39 +23,106 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 METADATA: dict[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """Formats, and what would make the same figure differ from day to day."""
 
+REFERENCE_STYLES = ("--", ":", "-.")
+
 Columns = Mapping[str, Sequence[Any]]
 
 
-def curves(
-    path: Path,
-    columns: Columns,
-    labels: Mapping[str, str],
-    title: str,
-    x: str,
-    y: str,
-    series: str | None,
-) -> None:
-    """Draw `y` against `x`, one curve per value of `series`; a column ``majority`` is drawn dashed."""
-    names = columns[series] if series else [""] * len(columns[x])
-    with _drawing(path, (7, 4), title) as axes:
-        lines = []
-        for n, name in enumerate(dict.fromkeys(names)):
-            mine = [at for at, of in enumerate(names) if of == name]
-            color = COLORS[n % len(COLORS)]
-            dashed = "gray" if len(set(columns.get("majority", ()))) == 1 else color
-            across = [columns[x][at] for at in mine]
-            lines += axes.plot(across, [columns[y][at] for at in mine], "o-", color=color, markersize=3)
-            if "majority" in columns:
-                axes.axhline(columns["majority"][mine[0]], color=dashed, linestyle="--", linewidth=0.8)
-        entries = list(dict.fromkeys(map(str, names))) if series else []
-        if "majority" in columns:
-            lines += axes.plot([], [], "--", color="gray", linewidth=0.8)
-            entries.append("majority")
-        if entries:
-            axes.legend(lines[-len(entries) :], entries, frameon=False)
-        axes.set_xlabel(labels[x])
-        axes.set_ylabel(labels[y])
-        axes.spines[["top", "right"]].set_visible(False)
+@dataclass(frozen=True)
+class Curve:
+    """A line through points, with a band about it, if one is given.
+
+    Attributes:
+        label: its name in the legend; empty for a line that needs none.
+        x, y: *Shape of each:* (n_points,); None where there is no value.
+        low, high: ends of the band. *Shape of each:* (n_points,).
+        is_reference: drawn thin and dashed, in gray: something to compare with.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float | None]
+    low: Sequence[float | None] | None = None
+    high: Sequence[float | None] | None = None
+    is_reference: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves that share axes, and dashed horizontal lines (label and height) to see them against."""
+
+    title: str
+    lines: Sequence[Curve]
+    levels: Sequence[tuple[str, float]] = ()
+
+
+def require_matplotlib() -> None:
+    """Refuse to go on without what draws.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401  # what is there may be broken
+    except ImportError:
+        raise MissingExtraError(
+            "Plots need matplotlib. Install it with: pip install 'repstore[plot]'"
+        ) from None
+
+
+def curves(path: Path, panels: Sequence[Panel], *, x_label: str, y_label: str, title: str = "") -> None:
+    """Draw panels side by side, up to three in a row, on the same scale and with one legend.
+
+    A name stands for the same thing in all of them, so each must list its lines in the same order.
+
+    Raises:
+        ArgumentError: the file cannot be written, or is of a kind that cannot be drawn.
+        MissingExtraError: matplotlib is not installed.
+    """
+    n_across = min(3, len(panels))
+    n_down = -(-len(panels) // n_across)
+    size = (7, 4) if len(panels) == 1 else (1 + 3.6 * n_across, 0.6 + 3 * n_down)
+    with _drawing(path, size) as figure:
+        grid = figure.subplots(n_down, n_across, sharex=True, sharey=True, squeeze=False)
+        legend: dict[str, Any] = {}  # kept by hand: matplotlib leaves out names that begin with "_"
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            legend |= _draw_panel(axes, panel)
+            axes.tick_params(labelbottom=True)
+        legend.pop("", None)
+        if legend:
+            handles, names = list(legend.values()), list(legend)
+            if len(panels) == 1:
+                axes.legend(handles, names, frameon=False, fontsize=8)
+            else:
+                figure.legend(handles, names, frameon=False, loc="outside lower center", ncols=4)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes in grid[:, 0]:
+            axes.set_ylabel(y_label)
+        for axes in grid.flat[max(0, len(panels) - n_across) : len(panels)]:
+            axes.set_xlabel(x_label)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> dict[str, Any]:
+    """Draw one panel. Returns what its legend has to name."""
+    colors, styles = itertools.cycle(COLORS), itertools.cycle(REFERENCE_STYLES)
+    legend: dict[str, Any] = {}
+    for line in panel.lines:
+        y = np.array(line.y, float)
+        if line.is_reference:
+            (legend[line.label],) = axes.plot(line.x, y, next(styles), color="gray", linewidth=1.2)
+            continue
+        color = next(colors)
+        (legend[line.label],) = axes.plot(line.x, y, "o-", color=color, markersize=3)
+        if line.low is not None and line.high is not None:
+            low, high = np.array(line.low, float), np.array(line.high, float)
+            axes.fill_between(line.x, low, high, color=color, alpha=0.15, linewidth=0)
+    for label, height in panel.levels:
+        legend[label] = axes.axhline(height, color="gray", linestyle=(0, (1, 3)), linewidth=0.8)
+    axes.set_title(panel.title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    return legend
 
 
 def matrix(
@@ -63,9 +133,11 @@ def matrix(
     grid = np.full((len(up), len(across)), np.nan)
     for a, b, v in zip(columns[x], columns[y], columns[value], strict=True):
         grid[up.index(b), across.index(a)] = v
-    with _drawing(path, (6, 5), title) as axes:
+    with _drawing(path, (6, 5)) as figure:
+        axes = figure.add_subplot()
+        axes.set_title(title, loc="left", fontsize=10)
         image = axes.imshow(grid, origin="lower", cmap="viridis", interpolation="nearest")
-        color_bar = axes.figure.colorbar(image)
+        color_bar = figure.colorbar(image)
         color_bar.set_label(labels[value])
         for axis, ticks in ((axes.xaxis, across), (axes.yaxis, up)):
             step = max(1, len(ticks) // 8)
@@ -75,25 +147,20 @@ def matrix(
 
 
 @contextmanager
-def _drawing(path: Path, size: tuple[float, float], title: str) -> Iterator[Axes]:
-    """Axes to draw on; then the figure is written, the same bytes for the same figure."""
+def _drawing(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """A figure to draw into; then it is written, the same bytes for the same figure."""
     if path.suffix not in METADATA:
         raise ArgumentError(f"Cannot draw into {path}. Give a file ending in {', '.join(METADATA)}.")
-    try:
-        from matplotlib import rc_context
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError(
-            "Plots need matplotlib. Install it with: pip install 'repstore[plot]'"
-        ) from None
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     # A dollar sign in a run's name is not mathematics.
     with rc_context({"svg.hashsalt": "repstore", "text.parse_math": False}):
         figure = Figure(figsize=size, dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        yield axes
-        axes.set_title(title, loc="left", fontsize=10)
+        yield figure
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, metadata=METADATA[path.suffix])

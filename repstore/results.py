@@ -30,12 +30,16 @@ KEYWORD = {"text", "char_start", "char_end"}
 
 @dataclass(frozen=True, repr=False)
 class Figure:
-    """How a result is drawn: curves of `y` (one per `series`) against `x`, or a matrix of `y`."""
+    """How a result is drawn: curves of `y` (one per `series`) against `x`, or a matrix of `y`.
+
+    `band` names the columns of the lower and upper end of an interval about `y`.
+    """
 
     kind: Literal["curve", "matrix"]
     x: str
     y: str
     series: str | None = None
+    band: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +52,7 @@ class ResultTable:
         units: what the numbers of a column mean, by column.
         provenance: run, split, seed, ... : what the result was computed from.
         figure: how it is drawn, if it can be.
+        notes: what a reader of the table must know; printed below it.
     """
 
     table: pa.Table
@@ -55,6 +60,7 @@ class ResultTable:
     units: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     figure: Figure | None = None
+    notes: Sequence[str] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -104,6 +110,7 @@ class ResultTable:
             "title": self.title,
             "units": dict(self.units),
             "provenance": dict(self.provenance),
+            "notes": list(self.notes),
         }
         metadata = {"repstore": json.dumps(about)}
         pq.write_table(self.table.replace_schema_metadata(metadata), path)
@@ -119,13 +126,28 @@ class ResultTable:
 
         if self.figure is None:
             raise ArgumentError(f'"{self.title}" is a list, with no curve or matrix to draw.')
-        shape, columns = self.figure, self.table.to_pydict()
-        labels = {name: self._label(name) for name in self.columns}
-        if shape.kind == "matrix":
-            assert shape.series is not None
-            plots.matrix(Path(path), columns, labels, self.title, shape.x, shape.series, shape.y)
+        if self.figure.kind == "matrix":
+            x, y, value = self.figure.x, self.figure.series, self.figure.y
+            assert y is not None
+            labels = {name: self._label(name) for name in self.columns}
+            plots.matrix(Path(path), self.table.to_pydict(), labels, self.title, x, y, value)
         else:
-            plots.curves(Path(path), columns, labels, self.title, shape.x, shape.y, shape.series)
+            self._plot_curves(Path(path), self.figure)
+
+    def _plot_curves(self, path: Path, shape: Figure) -> None:
+        from repstore import plots
+
+        series: dict[Any, list[dict[str, Any]]] = {}
+        for row in self:
+            series.setdefault(row[shape.series] if shape.series else "", []).append(row)
+        lines = []
+        for name, rows in series.items():
+            x, y, *band = ([row[at] for row in rows] for at in (shape.x, shape.y, *(shape.band or ())))
+            low, high = band or (None, None)
+            lines.append(plots.Curve(str(name), x, y, low, high))
+        heights = dict.fromkeys(self["majority"]) if "majority" in self.columns else {}
+        panel = plots.Panel(self.title, lines, [("majority", height) for height in heights])
+        plots.curves(path, [panel], x_label=self._label(shape.x), y_label=self._label(shape.y))
 
     def __repr__(self) -> str:
         return self.to_text(SHOWN_ROWS)
@@ -166,6 +188,7 @@ class ResultTable:
         parts: list[Text | Table] = [Text(self.title), table]
         if limit is not None and len(rows) > limit:
             parts.append(Text(f"... {len(rows) - limit:,} more rows"))
+        parts += [Text(note) for note in self.notes]
         return Group(*parts)
 
     def _grid(self) -> tuple[list[str], list[dict[str, Any]]]:

@@ -15,13 +15,21 @@ DTypeChoice = Literal["auto", "float32", "bfloat16", "float16"]
 WordChoice = Literal["targets", "all"]
 StoredDType = Literal["float16", "float32"]
 Standardize = Literal["none", "side", "batch30", "corpus"]
-Threshold = Literal["grid"]
+Threshold = Literal["exact", "grid"]
+Target = Literal["label", "score"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
+Span = tuple[int, int]
+"""Characters of a text (code points), the end excluded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One occurrence of a word in a text; spans count characters (code points) of the text."""
+    """One occurrence of a word in a text.
+
+    `char_start` and `char_end` are its characters. A word in several pieces, such as "turned" and "off" in
+    "turned the light off", has the pieces in `spans`, in order and apart; its characters then reach from the
+    first piece to the last.
+    """
 
     position: int
     char_start: int
@@ -31,6 +39,12 @@ class Word:
     pos: str | None = None
     sense: str | None = None
     gloss: str | None = None
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Span, ...]:
+        """The characters of the word: of each of its pieces, or of the one that it is."""
+        return self.spans or ((self.char_start, self.char_end),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,7 @@ class CorpusInfo:
     name: str
     source: str
     words: WordChoice
+    splits: tuple[str, ...] | None
     code: int
     n_texts: int
     n_words: int
@@ -169,7 +184,7 @@ class IngestPlan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an ingest is. `n_done` and `n_total` count word vectors; both are 0 before they are known.
+    """How far something is. `n_done` and `n_total` count what `unit` says; both are 0 before they are known.
 
     `plan` comes once, before the first forward pass.
     """
@@ -178,6 +193,7 @@ class Progress:
     n_done: int = 0
     n_total: int = 0
     plan: IngestPlan | None = None
+    unit: str = "words"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex, get_args
+from typing import Any, Literal, Self, SupportsIndex
 
 import numpy as np
 import pyarrow as pa
 
-from repstore.analysis import cka, neighbors, pairs
-from repstore.analysis.pairs import PairSet
-from repstore.analysis.standardize import moments
+from repstore.analysis import cka, neighbors
+from repstore.analysis.bootstrap import Resampling
 from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.pair_scores import PairProbe
+from repstore.probing import Against, probe_pairs
 from repstore.results import Figure, ResultTable
 from repstore.schemas import FORMAT_VERSION
-from repstore.spec import Standardize, Threshold
+from repstore.spec import Standardize, Target, Threshold
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
 from repstore.storage.runs import open_store
 from repstore.storage.vectors import LayerVectors
 
@@ -156,77 +157,87 @@ class Store:
 
     def probe(
         self,
-        name: Literal["wic"],
+        name: Literal["wic", "pairs"],
         *,
         run: str | Sequence[str] | None = None,
+        run_b: str | None = None,
+        layer: int | Iterable[int] | Literal["all"] = "all",
+        target: Target | None = None,
         standardize: Standardize = "corpus",
-        threshold: Threshold = "grid",
+        threshold: Threshold = "exact",
+        pos: str | None = None,
         select_on: str = "dev",
-        evaluate_on: str = "test",
+        evaluate_on: str | None = None,
+        against: str | int | tuple[str, int] | None = None,
+        resamples: int = 10_000,
+        seed: int = 0,
     ) -> ResultTable:
-        """Accuracy of "same sense if the cosine exceeds a threshold", for every layer.
+        """Are cosines higher where meanings are closer? A score for every layer, with its interval.
+
+        Pairs with labels are scored by the accuracy of "same sense if the cosine exceeds a threshold" (and by
+        AUC and Spearman's correlation), pairs with ratings by Spearman's and Pearson's correlation. Intervals
+        are of `resamples` bootstrap resamples of the pairs (`analysis.bootstrap`); thresholds stay as chosen.
 
         Args:
-            name: which probe.
-            run: a run over a corpus with labelled pairs, or several; not needed if the store has one.
+            name: ``wic``: labels. ``pairs``: ratings where the corpus has them, else labels.
+            run: a run over a corpus with pairs, or several; not needed if the store has one. Runs over one
+                corpus are scored over the pairs whose words have vectors in all of them.
+            run_b: run of the second word of every pair, if it is another.
+            layer: a layer, several, or "all".
+            target: ``label`` or ``score``, to decide between them; ``wic`` is of labels.
             standardize: what vectors are standardized by before comparing (`analysis.pairs.similarities`).
-            threshold: ``grid``: the first of 0.00, 0.05, ... 0.95 that is best on `select_on`.
-            select_on: split on which the threshold is chosen.
-            evaluate_on: split whose accuracy is reported.
+            threshold: ``exact``: the best of all on `select_on`; ``grid``: the first of 0.00, 0.05, ... 0.95
+                that is best there, as Liu et al. 2024 choose it.
+            pos: only pairs whose first word has this part of speech.
+            select_on: split by which the threshold is chosen; "all" for every pair.
+            evaluate_on: split that is scored; "test" for labels and "all" for ratings, unless given.
+            against: also show by how much each row exceeds the same layer of this run, or this layer, or
+                this layer of this run, over the same pairs.
+            resamples: for intervals; 0 for none.
+            seed: decides the resamples.
 
         Returns:
-            One row per run and layer: run, layer, threshold, accuracy, n_pairs, n_missing (pairs of both
-            splits left out because a word has no vector), majority (accuracy of the more frequent answer).
+            One row per run and layer: run, layer, threshold, selection (accuracy on `select_on`), accuracy,
+            low, high, auc, spearman (or spearman, low, high, pearson), best ("best" in the run, or "as good":
+            the interval of the difference holds 0), difference, difference_low, difference_high (if `against`
+            is given), n_pairs, n_missing (pairs left out because a word has no vector), majority (accuracy of
+            the more frequent answer). A correlation is null where all cosines are equal.
 
         Raises:
-            NotFoundError: no such probe, run or split.
-            ResultError: no pair of a split has vectors.
+            NotFoundError: no such probe, run, layer, split or part of speech.
+            ResultError: the corpus has no such pairs, or none of them has vectors.
+            ArgumentError: an option is not one of these, or runs cannot be compared.
         """
-        if name != "wic":
-            raise NotFoundError(f'No probe "{name}". {did_you_mean(name, ["wic"])}')
-        for option, value, known in (
-            ("standardize", standardize, get_args(Standardize)),
-            ("threshold", threshold, get_args(Threshold)),
-        ):
-            if value not in known:
-                raise ArgumentError(f'No {option} "{value}". {did_you_mean(str(value), known)}')
         names = [run] if run is None or isinstance(run, str) else run
         opened = list({(found := self._lookup.run(one)).label: found for one in names}.values())
         if not opened:
             raise ArgumentError("No run is given. Give at least one.")
-        rows = [row for one in opened for row in self._probe_wic(one, standardize, select_on, evaluate_on)]
-        spec = {"standardize": standardize, "threshold": threshold}
-        splits = {"select_on": select_on, "evaluate_on": evaluate_on}
-        return ResultTable(
-            pa.Table.from_pylist(rows),
-            f"Word-in-Context accuracy by layer ({evaluate_on}, standardize {standardize})",
-            units={"accuracy": f"share of {evaluate_on} pairs", "threshold": "cosine"},
-            provenance={"probe": "wic", "runs": [one.info.run_id for one in opened], **spec, **splits},
-            figure=Figure("curve", "layer", "accuracy", "run"),
+        if name == "wic" and target not in (None, "label"):
+            raise ArgumentError(
+                f'The probe "wic" is of labels, not of "{target}". Ask for the probe "pairs".'
+            )
+        asked = PairProbe(
+            "label" if name == "wic" else target,
+            standardize,
+            threshold,
+            select_on,
+            evaluate_on,
+            pos,
+            Resampling(resamples, seed),
         )
+        second = self._lookup.run(run_b) if run_b is not None else None
+        return probe_pairs(self._lookup, name, opened, second, layer, self._against(against), asked)
 
-    def _probe_wic(
-        self, run: Run, standardize: Standardize, select_on: str, evaluate_on: str
-    ) -> Iterator[dict[str, Any]]:
-        *of_selection, n_unselected = self._lookup.pairs(run, select_on)
-        *of_evaluation, n_unevaluated = self._lookup.pairs(run, evaluate_on)
-        selection, evaluation = PairSet(*of_selection), PairSet(*of_evaluation)
-        same = float(evaluation.same.mean())
-        for layer in run.layers("all"):
-            vectors = run.vectors.layer(layer)
-            over = moments(vectors.blocks) if standardize == "corpus" else None
-            cosines = pairs.similarities(vectors, selection, standardize, over)
-            threshold = pairs.best_threshold(cosines, selection.same)
-            cosines = pairs.similarities(vectors, evaluation, standardize, over)
-            yield {
-                "run": run.label,
-                "layer": layer,
-                "threshold": threshold,
-                "accuracy": pairs.accuracy(cosines, evaluation.same, threshold),
-                "n_pairs": len(evaluation),
-                "n_missing": n_unselected + n_unevaluated,
-                "majority": max(same, 1 - same),
-            }
+    def _against(self, given: str | int | tuple[str, int] | None) -> Against | None:
+        match given:
+            case None:
+                return None
+            case str():
+                return Against(self._lookup.run(given), None)
+            case (str(run), layer):
+                return Against(self._lookup.run(run), layer)
+            case layer:
+                return Against(None, layer)
 
     def neighbors(
         self,

@@ -47,6 +47,7 @@ WORDS = pa.schema(
         pa.field("pos", pa.string()),
         pa.field("sense", pa.string()),
         pa.field("gloss", pa.string()),
+        pa.field("spans", pa.list_(pa.list_(pa.int32())), nullable=False),
     ]
 )
 

@@ -26,7 +26,8 @@ CREATE TABLE words (
     lemma      VARCHAR,
     pos        VARCHAR,
     sense      VARCHAR,
-    gloss      VARCHAR
+    gloss      VARCHAR,
+    spans      INTEGER[][] NOT NULL
 );
 
 CREATE TABLE pairs (

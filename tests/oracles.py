@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import permutations
-from math import fsum, prod, sqrt
+from itertools import pairwise, permutations
+from math import fsum, nan, prod, sqrt
 
 Vector = Sequence[float]
 Rows = Sequence[Vector]
@@ -40,11 +40,17 @@ def z_scores(rows: Rows, over: Rows) -> list[list[float]]:
     ]
 
 
-def pair_similarities(vectors: Rows, pairs: Pairs, standardize: str) -> list[float]:
-    """Cosine of each pair of rows, standardized as Liu et al. 2024 and their code do."""
-    firsts, seconds = [vectors[a] for a, _, _ in pairs], [vectors[b] for _, b, _ in pairs]
+def pair_similarities(
+    vectors: Rows, pairs: Pairs, standardize: str, second: Rows | None = None
+) -> list[float]:
+    """Cosine of each pair of rows, standardized as Liu et al. 2024 and their code do.
+
+    The second words are rows of `second`, if given.
+    """
+    others = vectors if second is None else second
+    firsts, seconds = [vectors[a] for a, _, _ in pairs], [others[b] for _, b, _ in pairs]
     if standardize == "corpus":
-        firsts, seconds = z_scores(firsts, vectors), z_scores(seconds, vectors)
+        firsts, seconds = z_scores(firsts, vectors), z_scores(seconds, others)
     elif standardize == "side":
         firsts, seconds = z_scores(firsts, firsts), z_scores(seconds, seconds)
     elif standardize == "batch30":
@@ -67,6 +73,67 @@ def first_best_threshold(cosines: Sequence[float], same: Sequence[bool]) -> floa
     return best
 
 
+def rounded(cosines: Iterable[float]) -> list[float]:
+    """To the six decimals at which cosines are told apart."""
+    return [round(float(cosine) * 1e6) / 1e6 for cosine in cosines]
+
+
+def every_threshold(cosines: Sequence[float]) -> list[float]:
+    """One below all cosines, one in the middle between any two that differ, one above all; ascending."""
+    values = sorted(set(cosines))
+    between = [(low + high) / 2 for low, high in pairwise(values)]
+    return [values[0] - 1e-6, *between, values[-1] + 1e-6]
+
+
+def most_correct(cosines: Sequence[float], same: Sequence[bool]) -> tuple[int, list[float]]:
+    """The most right answers that any threshold gives, and the thresholds that give them."""
+    thresholds = every_threshold(cosines)
+    counts = [n_correct(cosines, same, threshold) for threshold in thresholds]
+    best = max(counts)
+    return best, [threshold for threshold, n in zip(thresholds, counts, strict=True) if n == best]
+
+
+def auc(cosines: Sequence[float], same: Sequence[bool]) -> float:
+    """By comparing every pair of the same sense with every one of different senses. NaN without either."""
+    alike = [cosine for cosine, label in zip(cosines, same, strict=True) if label]
+    different = [cosine for cosine, label in zip(cosines, same, strict=True) if not label]
+    wins = sum((a > b) + (a == b) / 2 for a in alike for b in different)
+    return wins / (len(alike) * len(different)) if alike and different else nan
+
+
+def ranks(values: Sequence[float]) -> list[float]:
+    """Mean rank among the values: how many are smaller, and half of those that are equal."""
+    return [
+        sum(other < value for other in values) + sum(other == value for other in values) / 2
+        for value in values
+    ]
+
+
+def correlation(x: Sequence[float], y: Sequence[float]) -> float:
+    """Pearson's. NaN if all values of either are equal."""
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        return nan
+    (mean_x, std_x), (mean_y, std_y) = mean_and_std(x), mean_and_std(y)
+    products = fsum((float(a) - mean_x) * (float(b) - mean_y) for a, b in zip(x, y, strict=True))
+    return products / ((len(x) - 1) * std_x * std_y)
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
+    """Spearman's. NaN if all values of either are equal."""
+    return correlation(ranks(x), ranks(y))
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Between the two values beside it, in proportion. NaN are left out; NaN if nothing else is there."""
+    valid = sorted(value for value in map(float, values) if value == value)
+    if not valid:
+        return nan
+    place = share * (len(valid) - 1)
+    below = int(place)
+    above = min(below + 1, len(valid) - 1)
+    return valid[below] + (place - below) * (valid[above] - valid[below])
+
+
 def wic(vectors: Rows, selection: Pairs, evaluation: Pairs, standardize: str) -> tuple[float, float]:
     """The Word-in-Context procedure at one layer: the threshold chosen, and the accuracy with it."""
     chosen_on, scored_on = (
@@ -74,6 +141,16 @@ def wic(vectors: Rows, selection: Pairs, evaluation: Pairs, standardize: str) ->
         for pairs in (selection, evaluation)
     )
     threshold = first_best_threshold(*chosen_on)
+    return threshold, n_correct(*scored_on, threshold) / len(evaluation)
+
+
+def wic_exact(vectors: Rows, selection: Pairs, evaluation: Pairs, standardize: str) -> tuple[float, float]:
+    """The same with the lowest of the best of all thresholds."""
+    chosen_on, scored_on = (
+        (rounded(pair_similarities(vectors, pairs, standardize)), [same for _, _, same in pairs])
+        for pairs in (selection, evaluation)
+    )
+    _, (threshold, *_) = most_correct(*chosen_on)
     return threshold, n_correct(*scored_on, threshold) / len(evaluation)
 
 

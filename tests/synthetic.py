@@ -108,7 +108,7 @@ def _write_run(layout: Layout, corpus: CorpusInfo, run: SyntheticRun) -> None:
         corpus=corpus.name,
         template="base",
         spec=spec,
-        contract={},
+        contract={"device": "cpu"},
         group=(spec.run_id,),
         n_words=corpus.n_words,
         rows_per_part=run.rows_per_part,

@@ -75,7 +75,7 @@ def test_a_word_has_exactly_the_tokens_that_cover_its_characters(family, annotat
 
     assert list(tokens.ids) == expected.ids
     for word in spans:
-        assert list(tokens_of(tokens.spans, word)) == tokens_by_character(text, expected.offsets, word)
+        assert list(tokens_of(tokens.spans, [word])) == tokens_by_character(text, expected.offsets, word)
 
 
 @pytest.mark.parametrize("family", LOSSLESS)
@@ -83,7 +83,7 @@ def test_a_word_has_exactly_the_tokens_that_cover_its_characters(family, annotat
 def test_words_and_blanks_tile_the_tokens_of_a_lossless_tokenizer(family, annotated, tiny_encoder):
     text, spans = annotated
     (tokens,) = tiny_encoder(family).tokenize([text])
-    of_words = [tokens_of(tokens.spans, word) for word in spans]
+    of_words = [tokens_of(tokens.spans, [word]) for word in spans]
 
     for found in of_words:
         assert list(found) == list(range(found[0], found[-1] + 1))  # one after the other, at least one
@@ -100,7 +100,7 @@ def test_the_tokens_of_a_word_decode_to_text_with_the_word_in_it(family, annotat
     text, spans = annotated
     (tokens,) = tiny_encoder(family).tokenize([text])
     for start, end in spans:
-        ids = [tokens.ids[n] for n in tokens_of(tokens.spans, (start, end))]
+        ids = [tokens.ids[n] for n in tokens_of(tokens.spans, [(start, end)])]
         assert text[start:end] in _reference(tiny_model(family)).decode(ids, skip_special_tokens=False)
 
 
@@ -124,7 +124,7 @@ def test_the_tokens_of_a_word_decode_to_text_with_the_word_in_it(family, annotat
 def test_tokens_of_hand_picked_words(family, text, word, expected, tiny_model, tiny_encoder):
     (tokens,) = tiny_encoder(family).tokenize([text])
     start = text.index(word)
-    found = tokens_of(tokens.spans, (start, start + len(word)))
+    found = tokens_of(tokens.spans, [(start, start + len(word))])
     assert [_reference(tiny_model(family)).id_to_token(tokens.ids[n]) for n in found] == expected
 
 
@@ -135,9 +135,25 @@ def test_blanks_at_either_end_of_a_token_are_not_part_of_it():
 
 def test_a_token_that_crosses_a_seam_serves_both_words():
     spans = np.array([[0, 3], [3, 6]])
-    assert list(tokens_of(spans, (0, 2))) == [0]
-    assert list(tokens_of(spans, (2, 4))) == [0, 1]
-    assert list(tokens_of(spans, (4, 6))) == [1]
+    assert list(tokens_of(spans, [(0, 2)])) == [0]
+    assert list(tokens_of(spans, [(2, 4)])) == [0, 1]
+    assert list(tokens_of(spans, [(4, 6)])) == [1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(annotated=annotated_texts())
+def test_a_word_in_pieces_has_the_tokens_of_its_pieces_and_none_of_the_gaps(family, annotated, tiny_encoder):
+    text, spans = annotated
+    (tokens,) = tiny_encoder(family).tokenize([text])
+    pieces = spans[::2]
+    expected = {int(n) for piece in pieces for n in tokens_of(tokens.spans, [piece])}
+    assert list(tokens_of(tokens.spans, pieces)) == sorted(expected)
+
+
+def test_a_particle_verb_leaves_out_what_it_encloses():
+    spans = np.array([[0, 0], [0, 6], [7, 10], [11, 16], [17, 20]])
+    assert list(tokens_of(spans, [(0, 6), (17, 20)])) == [1, 4]
+    assert list(tokens_of(spans, [(0, 20)])) == [1, 2, 3, 4]
 
 
 def _reference(folder):

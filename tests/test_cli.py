@@ -42,6 +42,45 @@ ANSWERS = {
         ["probe", "wic", "STORE", "--run", "smollm2/base", "--run", "smollm2/repeat"],
         lambda store: store.probe("wic", run=["smollm2/base", "smollm2/repeat"]),
     ),
+    "probe with every option": (
+        [
+            *("probe", "wic", "STORE", "--run", "smollm2/base", "--run-b", "smollm2/repeat"),
+            *("--layers", "2,5-7", "--target", "label", "--standardize", "side", "--threshold", "grid"),
+            *("--pos", "N", "--select-on", "test", "--evaluate-on", "all", "--against", ":3"),
+            *("--resamples", "50", "--seed", "4"),
+        ],
+        lambda store: store.probe(
+            "wic",
+            run="smollm2/base",
+            run_b="smollm2/repeat",
+            layer=[2, 5, 6, 7],
+            target="label",
+            standardize="side",
+            threshold="grid",
+            pos="N",
+            select_on="test",
+            evaluate_on="all",
+            against=3,
+            resamples=50,
+            seed=4,
+        ),
+    ),
+    "probe against a run": (
+        ["probe", "wic", "STORE", "--run", "smollm2/base", "--against", "smollm2/repeat"],
+        lambda store: store.probe("wic", run="smollm2/base", against="smollm2/repeat"),
+    ),
+    "probe against a layer of a run": (
+        [*("probe", "wic", "STORE", "--run", "smollm2/base", "--against", "smollm2/repeat:12")],
+        lambda store: store.probe("wic", run="smollm2/base", against=("smollm2/repeat", 12)),
+    ),
+    "probe without intervals": (
+        ["probe", "wic", "STORE", "--run", "smollm2/base", "--resamples", "0"],
+        lambda store: store.probe("wic", run="smollm2/base", resamples=0),
+    ),
+    "probe of pairs": (
+        ["probe", "pairs", "STORE", "--run", "smollm2/base", "--layers", "all"],
+        lambda store: store.probe("pairs", run="smollm2/base"),
+    ),
     "neighbors": (
         [
             "neighbors",

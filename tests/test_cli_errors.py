@@ -27,6 +27,36 @@ REFUSED = {
         ["probe", "wic", "STORE", "--run", "m/base", "--select-on", "dve"],
         'Did you mean "dev"',
     ),
+    "unknown layer of a probe": (
+        ["probe", "wic", "STORE", "--run", "m/base", "--layers", "0,14"],
+        "0 (embeddings) to 13",
+    ),
+    "against an unknown run": (
+        ["probe", "wic", "STORE", "--run", "m/base", "--against", "m/bsae"],
+        'No run "m/bsae". Did you mean "m/base"',
+    ),
+    "against an unknown layer of a run": (
+        ["probe", "wic", "STORE", "--run", "m/base", "--against", "m/repeat:14"],
+        "m/repeat has no layer 14; it has 0 (embeddings) to 13",
+    ),
+    "against an unknown layer": (
+        ["probe", "wic", "STORE", "--run", "m/base", "--against", ":14"],
+        "m/base has no layer 14; it has 0 (embeddings) to 13",
+    ),
+    "against nothing": (["probe", "wic", "STORE", "--run", "m/base", "--against", ""], 'No run ""'),
+    "against no layer": (["probe", "wic", "STORE", "--run", "m/base", "--against", ":x"], 'No run ":x"'),
+    "unknown part of speech": (
+        ["probe", "wic", "STORE", "--run", "m/base", "--pos", "NOUN"],
+        'has part of speech "NOUN". Known: N, V',
+    ),
+    "no ratings": (
+        ["probe", "pairs", "STORE", "--run", "m/base", "--target", "score"],
+        'Corpus "synthetic" has no rated pairs',
+    ),
+    "unknown second run": (
+        ["probe", "wic", "STORE", "--run", "m/base", "--run-b", "m/reapet"],
+        'Did you mean "m/repeat"',
+    ),
     "unknown layer": (["compare", "STORE", "--run", "m/base", "--layers", "14"], "0 (embeddings) to 13"),
     "unknown word": (["neighbors", "STORE", "bnk", "--run", "m/base"], 'Did you mean "bank"'),
     "word with many uses": (["neighbors", "STORE", "bank", "--run", "m/base"], '"bank" has 20 uses'),
@@ -57,6 +87,9 @@ MISUSED = {
     "no such probe": (["probe", "wics", "STORE"], "wics"),
     "no such standardization": (["probe", "wic", "STORE", "--standardize", "batch"], "batch"),
     "no such threshold": (["probe", "wic", "STORE", "--threshold", "0.5"], "0.5"),
+    "no such target": (["probe", "pairs", "STORE", "--target", "rating"], "rating"),
+    "negative resamples": (["probe", "wic", "STORE", "--resamples", "-1"], "--resamples"),
+    "negative seed": (["probe", "wic", "STORE", "--seed", "-1"], "--seed"),
     "no such metric": (["compare", "STORE", "--metric", "svcca"], "svcca"),
     "no neighbors": (["neighbors", "STORE", "bank", "-k", "0"], "-k"),
     "no words": (["words", "STORE", "--limit", "0"], "--limit"),
@@ -91,7 +124,12 @@ def test_wrong_usage_has_exit_code_2_and_says_what_was_wrong(store, case):
 
 @pytest.mark.parametrize("layers", BAD_LAYERS)
 @pytest.mark.parametrize(
-    "arguments", [["neighbors", "STORE", "bank", "--layer"], ["compare", "STORE", "--layers"]]
+    "arguments",
+    [
+        ["neighbors", "STORE", "bank", "--layer"],
+        ["compare", "STORE", "--layers"],
+        ["probe", "wic", "STORE", "--run", "m/base", "--layers"],
+    ],
 )
 def test_layers_that_are_no_numbers_or_ranges_are_wrong_usage(store, arguments, layers):
     outcome = command(*given([*arguments, layers], store))

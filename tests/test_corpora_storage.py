@@ -117,6 +117,7 @@ def test_a_corpus_is_known_by_its_content_not_by_its_name_or_place():
                 {"sense": "bank.2"},
                 {"gloss": None},
                 {"char_start": 3, "form": "ank"},
+                {"spans": ((2, 3), (5, 6))},
             )
         ],
         dataclasses.replace(TEXT, text="A bank."),
@@ -126,6 +127,21 @@ def test_a_corpus_is_known_by_its_content_not_by_its_name_or_place():
 )
 def test_any_change_of_content_is_another_corpus(changed):
     assert identify(corpus_of([changed])).corpus_id != identify(corpus_of([TEXT])).corpus_id
+
+
+def test_a_word_in_one_piece_and_one_in_several_are_kept_with_their_pieces(layout):
+    off = Word(1, 5, 18, "turned off", "turn off", "V", spans=((5, 11), (15, 18)))
+    text = Text("They turned it off.", (Word(0, 0, 4, "They"), off))
+    info = add(layout, corpus_of([text]))
+    assert tables(layout, info)[1]["spans"].to_pylist() == [[[0, 4]], [[5, 11], [15, 18]]]
+    with repstore.open(layout.root) as store:
+        found = store.sql("SELECT form, char_start, char_end, spans FROM words ORDER BY word_id")
+        assert list(found)[1] == {
+            "form": "turned off",
+            "char_start": 5,
+            "char_end": 18,
+            "spans": [[5, 11], [15, 18]],
+        }
 
 
 def test_other_pairs_are_another_corpus():

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from repstore.corpus import Corpus, read
-from repstore.corpus.plain import words_of
+from repstore.corpus.plain import with_all_words, words_of
 from repstore.errors import ArgumentError, CorpusError
+from repstore.spec import Pair, Text, Word
 from repstore.storage.corpora import identify
 
 
@@ -138,3 +139,14 @@ def test_a_folder_is_refused(tmp_path):
 def test_a_source_of_no_known_format_is_refused(source, message):
     with pytest.raises(ArgumentError, match=message):
         read(source)
+
+
+def test_with_all_words_has_those_that_a_word_in_pieces_encloses():
+    off = Word(1, 5, 18, "turned off", spans=((5, 11), (15, 18)))
+    source = Corpus(
+        "x", "x:x", lambda: iter([Text("They turned it off.", (off,))]), lambda: iter([Pair(0, 0)])
+    )
+    everything = with_all_words(source)
+    (text,) = everything.texts()
+    assert [word.form for word in text.words] == ["They", "turned off", "it"]
+    assert list(everything.pairs()) == [Pair(1, 1)]

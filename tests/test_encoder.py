@@ -88,7 +88,7 @@ def test_a_word_vector_is_the_mean_of_its_tokens_in_every_layer(family, tiny_mod
     encoder, model = tiny_encoder(family), plain_model(tiny_model(family))
     text = "The embankments were muddy."
     (tokens,) = encoder.tokenize([text])
-    of_word = tokens_of(tokens.spans, (4, 15))
+    of_word = tokens_of(tokens.spans, [(4, 15)])
     assert len(of_word) > 1
     layers = encoder.start([tokens.ids], [(0, of_word)])()
     for layer, state in zip(layers, hidden_states(model, tokens.ids), strict=True):
@@ -252,7 +252,7 @@ def test_the_last_layer_can_be_read_before_the_final_norm(tiny_model, tmp_path):
         model(input_ids=torch.tensor([tokens.ids]))
     with repstore.open(tmp_path / "store") as store:
         stored = store.vectors(run="raw", layer=3).values.astype(float)
-    of_words = [tokens_of(tokens.spans, span) for span in ((0, 3), (4, 8), (9, 11), (12, 15), (16, 21))]
+    of_words = [tokens_of(tokens.spans, [span]) for span in ((0, 3), (4, 8), (9, 11), (12, 15), (16, 21))]
     expected = np.stack([blocks[0][0, of_word].mean(dim=0).numpy() for of_word in of_words])
     assert np.allclose(stored, expected, rtol=2**-10, atol=1e-6)
     assert repstore.audit(tmp_path / "store", sample=5)["kept"] == [True] * 4

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from synthetic import in_parts
 
 from repstore.analysis import kernels
+from repstore.storage.vectors import LayerVectors
 
 ERROR = 1e-6  # what the docstrings promise
 DTYPES = (np.float16, np.float32)
@@ -28,6 +29,11 @@ def with_outliers(rows: np.ndarray) -> np.ndarray:
     rows = rows.copy()
     rows[:, [1, 7]] *= 6000
     return rows
+
+
+def cosines_of(layer: LayerVectors, rows_a: np.ndarray, rows_b: np.ndarray) -> np.ndarray:
+    """Of pairs within one layer."""
+    return kernels.pair_cosines(layer, rows_a, layer, rows_b)
 
 
 def test_every_float16_becomes_the_float32_of_the_same_value():
@@ -62,14 +68,14 @@ def test_row_dots_and_norms_equal_plain_loops(dtype, n_rows, d_model):
 def test_the_largest_float16_values_do_not_overflow(dtype):
     rows = np.full((2, 4096), 65504, dtype)
     assert kernels.norms(rows) == pytest.approx([65504 * 64.0] * 2)
-    assert kernels.pair_cosines(in_parts(rows), np.array([0]), np.array([1])) == pytest.approx([1.0])
+    assert cosines_of(in_parts(rows), np.array([0]), np.array([1])) == pytest.approx([1.0])
 
 
 def test_cosine_with_a_zero_vector_is_zero():
     rows = normal(5, 16)
     rows[2] = 0
     layer = in_parts(rows)
-    assert kernels.pair_cosines(layer, np.array([2, 2, 0]), np.array([2, 1, 2])).tolist() == [0, 0, 0]
+    assert cosines_of(layer, np.array([2, 2, 0]), np.array([2, 1, 2])).tolist() == [0, 0, 0]
     assert kernels.query_cosines(layer, rows[2]).tolist() == [0] * 5
     assert kernels.query_cosines(layer, rows[0])[2] == 0
 
@@ -79,7 +85,7 @@ def test_cosines_never_leave_their_range(dtype):
     rows = with_outliers(normal(200, 24, dtype=dtype))
     both = in_parts(np.concatenate([rows, -rows]))
     here, there = np.arange(200), np.arange(200, 400)
-    same, opposite = kernels.pair_cosines(both, here, here), kernels.pair_cosines(both, here, there)
+    same, opposite = cosines_of(both, here, here), cosines_of(both, here, there)
     assert same.max() <= 1
     assert opposite.min() >= -1
     assert same == pytest.approx(1, abs=ERROR)
@@ -91,7 +97,7 @@ def test_cosines_never_leave_their_range(dtype):
 def test_pair_cosines_equal_plain_loops(data, dtype, n_rows, d_model):
     rows = data.draw(matrices(dtype, n_rows, d_model))
     pairs = [(a, b) for a in range(n_rows) for b in range(n_rows)]
-    got = kernels.pair_cosines(in_parts(rows), *np.array(pairs).T)
+    got = cosines_of(in_parts(rows), *np.array(pairs).T)
     assert got == pytest.approx([oracles.cosine(rows[a], rows[b]) for a, b in pairs], abs=ERROR)
 
 
@@ -111,7 +117,7 @@ def test_parts_and_mixed_dtypes_do_not_change_cosines(sizes, widened):
     a, b = np.random.default_rng(1).integers(0, 40, (2, 100))
     layer = in_parts(rows, *sizes, widened=widened)
     expected = [oracles.cosine(rows[x], rows[y]) for x, y in zip(a, b, strict=True)]
-    assert kernels.pair_cosines(layer, a, b) == pytest.approx(expected, abs=ERROR)
+    assert cosines_of(layer, a, b) == pytest.approx(expected, abs=ERROR)
     expected = [oracles.cosine(rows[7], row) for row in rows]
     for dtype in DTYPES:
         assert kernels.query_cosines(layer, rows[7].astype(dtype)) == pytest.approx(expected, abs=ERROR)
@@ -131,9 +137,52 @@ def test_pairs_beyond_one_block_keep_their_order():
     wide = rows.astype(np.float64)
     unit = wide / np.linalg.norm(wide, axis=1, keepdims=True)
     expected = (unit @ unit.T)[a, b]
-    assert kernels.pair_cosines(in_parts(rows, 20), a, b) == pytest.approx(expected, abs=ERROR)
+    assert cosines_of(in_parts(rows, 20), a, b) == pytest.approx(expected, abs=ERROR)
 
 
 def test_no_pairs_have_no_cosines():
     none = np.array([], np.int64)
-    assert kernels.pair_cosines(in_parts(normal(3, 4)), none, none).shape == (0,)
+    assert cosines_of(in_parts(normal(3, 4)), none, none).shape == (0,)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data(), st.sampled_from(DTYPES), st.sampled_from(DTYPES), st.integers(1, 33))
+def test_cosines_between_two_layers_equal_plain_loops(data, dtype_a, dtype_b, d_model):
+    """Of different lengths, cut and widened differently."""
+    a, b = (data.draw(matrices(np.float16, n_rows, d_model)) for n_rows in (5, 40))
+    first = in_parts(a.astype(dtype_a), 2, widened=(1,))
+    second = in_parts(b.astype(dtype_b), 17, 3, widened=(0,))
+    pairs = data.draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 39)), min_size=1, max_size=40))
+    rows_a, rows_b = np.array(pairs).T
+    got = kernels.pair_cosines(first, rows_a, second, rows_b)
+    assert got == pytest.approx([oracles.cosine(a[x], b[y]) for x, y in pairs], abs=ERROR)
+
+
+def test_evenly_spaced_pairs_of_two_layers_equal_plain_loops():
+    """These are read where they stand."""
+    a, b = normal(64, 12), normal(99, 12, dtype=np.float32, seed=1)
+    rows_a, rows_b = np.arange(0, 60, 2), np.arange(5, 95, 3)
+    got = kernels.pair_cosines(in_parts(a), rows_a, in_parts(b), rows_b)
+    expected = [oracles.cosine(a[x], b[y]) for x, y in zip(rows_a, rows_b, strict=True)]
+    assert got == pytest.approx(expected, abs=ERROR)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d_model", [1, 3, 576, 4096])
+def test_cosines_of_wide_numbers_are_summed_in_float64(dtype, d_model):
+    a, b = (
+        with_outliers(normal(20, max(d_model, 8), dtype=dtype, seed=seed))[:, :d_model] for seed in (0, 1)
+    )
+    got = kernels.row_cosines(np.ascontiguousarray(a), np.ascontiguousarray(b))
+    expected = [oracles.cosine(x, y) for x, y in zip(a, b, strict=True)]
+    assert got == pytest.approx(expected, abs=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_vectors_have_the_cosines_of_others(dtype, scale):
+    rows = (normal(20, 16, dtype=dtype) * dtype(scale)).astype(dtype)
+    pairs = [(n, n) for n in range(20)] + [(n, 19 - n) for n in range(20)]
+    a, b = (rows[list(side)] for side in zip(*pairs, strict=True))
+    expected = [oracles.cosine(rows[x] / dtype(scale), rows[y] / dtype(scale)) for x, y in pairs]
+    assert kernels.row_cosines(a, b) == pytest.approx(expected, abs=ERROR)

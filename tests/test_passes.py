@@ -25,11 +25,11 @@ TEXTS = [
     "A loan from the bank",
 ]
 WORDS = [
-    BlockWord(0, (4, 8), "bank", "bank"),
-    BlockWord(0, (16, 21), "river", "river"),
-    BlockWord(1, (4, 8), "bank", "bank"),
-    BlockWord(2, (16, 20), "bank", "bank"),
-    BlockWord(3, (16, 20), "bank", "bank"),
+    BlockWord(0, ((4, 8),), "bank", "bank"),
+    BlockWord(0, ((16, 21),), "river", "river"),
+    BlockWord(1, ((4, 8),), "bank", "bank"),
+    BlockWord(2, ((16, 20),), "bank", "bank"),
+    BlockWord(3, ((16, 20),), "bank", "bank"),
 ]
 Encoders = Callable[[str], Encoder]
 
@@ -117,7 +117,7 @@ def test_a_long_text_is_read_in_windows_and_nothing_is_lost(tiny_encoder: Encode
     text = " ".join(words)
     starts = np.cumsum([0] + [len(word) + 1 for word in words[:-1]])
     chosen = [
-        BlockWord(0, (int(starts[n]), int(starts[n]) + len(words[n])), words[n], None)
+        BlockWord(0, ((int(starts[n]), int(starts[n]) + len(words[n])),), words[n], None)
         for n in (0, 1, len(words) // 2, len(words) - 1)
     ]
     plan = plan_block(encoder, views("base"), [text], chosen)
@@ -136,7 +136,7 @@ def test_a_long_text_is_read_in_windows_and_nothing_is_lost(tiny_encoder: Encode
 def test_a_prompt_that_is_too_long_is_skipped_not_cut(tiny_encoder: Encoders) -> None:
     encoder = tiny_encoder("llama")
     text = "bank " * encoder.max_tokens
-    plan = plan_block(encoder, views("prompt2"), [text], [BlockWord(0, (0, 4), "bank", "bank")])
+    plan = plan_block(encoder, views("prompt2"), [text], [BlockWord(0, ((0, 4),), "bank", "bank")])
     assert [skip.reason for skip in plan.views[0].skipped] == ["truncated"]
 
 

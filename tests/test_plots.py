@@ -6,6 +6,7 @@ import sys
 import pyarrow as pa
 import pytest
 
+from repstore import plots
 from repstore.errors import ArgumentError, MissingExtraError
 from repstore.results import Figure, ResultTable
 
@@ -87,6 +88,49 @@ def test_any_name_of_a_run_can_be_drawn(name, tmp_path):
     assert f"<!-- {shown} -->" in texts_of(curve((name, "m/base")), tmp_path)
     titled = dataclasses.replace(matrix(), title=name)
     assert f"<!-- {shown} -->" in texts_of(titled, tmp_path)
+
+
+def with_band(width: float | None) -> ResultTable:
+    """Every other layer has an interval of this width."""
+    rows = [
+        row | {"low": width and row["accuracy"] - width, "high": width and row["accuracy"] + width}
+        if n % 2
+        else row | {"low": None, "high": None}
+        for n, row in enumerate(curve())
+    ]
+    schema = pa.schema([*curve().table.schema, ("low", pa.float64()), ("high", pa.float64())])
+    figure = Figure("curve", "layer", "accuracy", "run", band=("low", "high"))
+    return dataclasses.replace(curve(), table=pa.Table.from_pylist(rows, schema), figure=figure)
+
+
+def test_an_interval_is_drawn_about_its_curve(tmp_path):
+    drawn = []
+    for width in (0.1, 0.2, None):
+        with_band(width).plot(tmp_path / "figure.svg")
+        drawn.append((tmp_path / "figure.svg").read_bytes())
+    assert len(set(drawn)) == 3
+
+
+def test_curves_to_compare_with_are_gray_dashed_and_named(tmp_path):
+    lines = [
+        plots.Curve("m/base", [0, 1, 2], [0.5, None, 0.6], [0.4, None, 0.5], [0.6, None, 0.7]),
+        plots.Curve("published", [0, 2], [0.55, 0.6], is_reference=True),
+        plots.Curve("_other", [0, 2], [0.45, 0.5], is_reference=True),
+        plots.Curve("", [0, 2], [0.4, 0.5]),
+    ]
+    path = tmp_path / "figure.svg"
+    plots.curves(path, [plots.Panel("T", lines, [("chance", 0.5)])], x_label="depth", y_label="accuracy")
+    svg = path.read_text(encoding="utf-8")
+    for text in ("T", "depth", "accuracy", "m/base", "published", "_other", "chance"):
+        assert f"<!-- {text} -->" in svg
+    gray = [line for line in svg.splitlines() if "stroke: #808080" in line and "stroke-dasharray" in line]
+    assert len({line.partition("stroke-dasharray: ")[2].partition(";")[0] for line in gray}) >= 2
+
+
+def test_curves_without_names_have_no_legend(tmp_path):
+    path = tmp_path / "figure.svg"
+    plots.curves(path, [plots.Panel("T", [plots.Curve("", [0, 1], [0, 1])])], x_label="x", y_label="y")
+    assert 'id="legend' not in path.read_text(encoding="utf-8")
 
 
 def test_missing_values_can_be_drawn(tmp_path):

@@ -1,4 +1,4 @@
-"""README.md does what it says: its Python and its commands run, on a real model and a part of the data."""
+"""README.md and docs/pairs.md do what they say: their code runs, on a real model and a part of the data."""
 
 import json
 import re
@@ -17,7 +17,8 @@ from repstore.cli.demo import run_demo
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PAIRS = (ROOT / "docs" / "pairs.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README + PAIRS, re.MULTILINE | re.DOTALL)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 # What was printed stands in blocks without a language; some of these hold commands, too.
 LINES = [line for _, block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
@@ -26,7 +27,7 @@ COMMANDS = [
     for line in LINES
     if re.match(r"(\$ )?(\.venv/bin/)?repstore ", line)
 ]
-ASKING = [arguments for arguments in COMMANDS if arguments[0] not in ("ingest", "demo")]
+ASKING = [arguments for arguments in COMMANDS if arguments[0] not in ("ingest", "reproduce", "demo")]
 SUBSET = {"bank": 27, "spring": 27, "run": 6}
 
 

@@ -92,6 +92,18 @@ def test_only_the_first_40_rows_are_shown_and_the_rest_counted():
     assert result.to_text().splitlines()[-1].strip() == "42"
 
 
+def test_notes_stand_below_the_table_and_below_what_is_not_shown():
+    notes = ["A [bold] note.", "Another."]
+    result = ResultTable(pa.table({"n": list(range(42))}), "T", notes=notes)
+    assert repr(result).splitlines()[-4:] == [" 39", "... 2 more rows", *notes]
+    assert result.to_text().splitlines()[-3:] == [" 41", *notes]
+
+
+def test_notes_do_not_get_among_the_rows_of_other_formats():
+    result = ResultTable(pa.table({"n": [1]}), "T", notes=["A note."])
+    assert (result.to_json(), result.to_csv()) == ('[{"n": 1}]', "n\n1\n")
+
+
 def test_no_printed_line_ends_in_blanks():
     assert all(line == line.rstrip() for line in repr(table(a=["x", "longer"], b=["y", ""])).splitlines())
 
@@ -188,12 +200,13 @@ def test_pandas_gets_the_same_columns_and_rows():
     pd.testing.assert_frame_equal(frame, expected, check_dtype=False)
 
 
-def test_parquet_keeps_title_units_and_provenance(tmp_path):
+def test_parquet_keeps_title_units_provenance_and_notes(tmp_path):
     result = ResultTable(
         pa.table({"layer": [0, 1], "accuracy": [0.5, 0.75]}),
         "Accuracy",
         units={"accuracy": "share of test pairs"},
         provenance={"run": "0123", "layers": [0, 1], "seed": 0},
+        notes=["Mind the gap.", "And the step."],
     )
     path = tmp_path / "result.parquet"
     result.to_parquet(path)
@@ -203,4 +216,5 @@ def test_parquet_keeps_title_units_and_provenance(tmp_path):
         "title": "Accuracy",
         "units": {"accuracy": "share of test pairs"},
         "provenance": {"run": "0123", "layers": [0, 1], "seed": 0},
+        "notes": ["Mind the gap.", "And the step."],
     }

@@ -1,14 +1,18 @@
 """Means, deviations and z-scores of dimensions, against plain loops in float64."""
 
+import gc
+import weakref
+
 import numpy as np
 import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from synthetic import in_parts
 
 from repstore.analysis import kernels
-from repstore.analysis.standardize import moments
+from repstore.analysis.standardize import moments, moments_of, z_scores
 
 rows16 = st.tuples(st.integers(1, 40), st.integers(1, 6)).flatmap(
     lambda shape: arrays(np.float16, shape, elements=st.floats(-1000, 1000, width=16))
@@ -76,3 +80,33 @@ def test_standardized_rows_equal_plain_loops():
 def test_no_rows_have_no_moments():
     with pytest.raises(ValueError, match="no rows"):
         moments([])
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows16, st.integers(1, 3))
+def test_sets_are_standardized_each_by_its_own_moments(rows, n_sets):
+    sets = np.stack([rows.astype(np.float32) * (n + 1) for n in range(n_sets)])
+    got = z_scores(sets)
+    for n in range(n_sets):
+        assert got[n] == pytest.approx(np.array(oracles.z_scores(sets[n], sets[n])), rel=1e-6, abs=1e-6)
+        assert got[n] == pytest.approx(moments([sets[n]]).standardize(sets[n]), rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.7, 60000.0])
+def test_a_constant_dimension_of_a_set_becomes_exactly_zero(value):
+    rows = np.random.default_rng(0).normal(size=(2, 30, 3)).astype(np.float32)
+    rows[..., 1] = value
+    assert not z_scores(rows)[..., 1].any()
+    assert not z_scores(rows[:, :1]).any()
+
+
+def test_moments_of_a_layer_are_remembered_as_long_as_the_layer_is():
+    rows = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float16)
+    layer, other = in_parts(rows, 13), in_parts(rows * 2)
+    assert moments_of(layer) is moments_of(layer)
+    assert moments_of(layer).mean == pytest.approx(moments([rows]).mean)
+    assert moments_of(other).mean == pytest.approx(2 * moments([rows]).mean, rel=1e-3)
+    remembered = weakref.ref(moments_of(layer))
+    del layer
+    gc.collect()
+    assert remembered() is None

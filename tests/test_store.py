@@ -145,8 +145,9 @@ def pairs_of(split: str, kept: list[int]) -> list[tuple[int, int, bool]]:
 
 @pytest.mark.parametrize("standardize", ["none", "side", "batch30", "corpus"])
 def test_the_probe_equals_the_procedure_in_plain_loops_at_every_layer(store, standardize):
-    result = store.probe("wic", run="m/parts", standardize=standardize)
-    assert result.columns == ["run", "layer", "threshold", "accuracy", "n_pairs", "n_missing", "majority"]
+    result = store.probe("wic", run="m/parts", standardize=standardize, threshold="grid")
+    columns = "run layer threshold selection accuracy low high auc spearman best n_pairs n_missing majority"
+    assert result.columns == columns.split()
     dev, test = pairs_of("dev", KEPT), pairs_of("test", KEPT)
     same = sum(label for _, _, label in test)
     for layer, row in enumerate(result):
@@ -158,15 +159,21 @@ def test_the_probe_equals_the_procedure_in_plain_loops_at_every_layer(store, sta
 
 
 def test_the_probe_can_select_and_evaluate_on_other_splits(store):
-    result = store.probe("wic", run="m/whole", select_on="test", evaluate_on="dev", standardize="none")
+    splits = {"select_on": "test", "evaluate_on": "dev"}
+    result = store.probe("wic", run="m/whole", **splits, standardize="none", threshold="grid")
     splits = [pairs_of(split, list(range(N_WORDS))) for split in ("test", "dev")]
     expected = [oracles.wic(layer, *splits, "none") for layer in WHOLE.layers]
     assert list(zip(result["threshold"], result["accuracy"], strict=True)) == expected
 
 
-def test_several_runs_are_probed_one_after_the_other(store):
-    both = store.probe("wic", run=["m/whole", "m/parts"])
-    assert list(both) == [*store.probe("wic", run="m/whole"), *store.probe("wic", run="m/parts")]
+@pytest.mark.parametrize("standardize", ["none", "side", "batch30", "corpus"])
+def test_the_probe_with_the_best_of_all_thresholds_equals_trying_them_all(store, standardize):
+    result = store.probe("wic", run="m/parts", standardize=standardize)
+    dev, test = pairs_of("dev", KEPT), pairs_of("test", KEPT)
+    for layer, row in enumerate(result):
+        threshold, accuracy = oracles.wic_exact(LAYERS[layer][KEPT], dev, test, standardize)
+        assert row["threshold"] == pytest.approx(threshold, abs=2e-6)
+        assert row["accuracy"] == accuracy
 
 
 def test_neighbors_equal_brute_force_at_every_layer(store, first_id):

@@ -14,7 +14,7 @@ CASES = {
     "unknown probe": (NotFoundError, 'No probe "wics". Did you mean "wic"', "probe", {"name": "wics"}),
     "unknown split": (
         NotFoundError,
-        'no pairs in split "dve". Did you mean "dev"',
+        'no labelled pairs in split "dve". Did you mean "dev"',
         "probe",
         {"select_on": "dve"},
     ),
@@ -25,7 +25,7 @@ CASES = {
     "run without vectors": (NotFoundError, "m/empty has no vectors", "probe", {"run": "m/empty"}),
     "pairs without vectors": (
         ResultError,
-        "No pair of split .* Finish its ingest",
+        "No pair of split .* has vectors in m/begun. Finish their ingest",
         "probe",
         {"run": "m/begun"},
     ),

@@ -14,8 +14,9 @@ FORM, LEMMA = "banks", "bank"
 
 def read(template: str, text: str = TEXT, span: tuple[int, int] = SPAN, lemma: str | None = LEMMA):
     """The rendered text and what is read of it."""
-    rendered, found = parse_template(template).render(text, span, text[slice(*span)], lemma)
-    return rendered, found and rendered[slice(*found)], found
+    rendered, found = parse_template(template).render(text, [span], text[slice(*span)], lemma)
+    assert len(found) <= 1
+    return rendered, rendered[slice(*found[0])] if found else None, found[0] if found else None
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def read(template: str, text: str = TEXT, span: tuple[int, int] = SPAN, lemma: s
     ],
 )
 def test_built_in_templates_render_and_read_as_in_the_paper(template, rendered, span):
-    assert parse_template(template).render(TEXT, SPAN, FORM, LEMMA) == (rendered, span)
+    assert parse_template(template).render(TEXT, [SPAN], FORM, LEMMA) == (rendered, (span,))
 
 
 def test_every_built_in_template_is_among_the_examples():
@@ -96,6 +97,18 @@ def test_custom_templates(pattern, rendered, word):
 def test_the_marked_copy_is_the_one_that_is_read():
     assert read("mine={text:target} {text}")[2] == (15, 20)
     assert read("mine={text} {text:target}")[2] == (37, 42)
+
+
+def test_the_pieces_of_a_word_are_read_in_the_same_copy():
+    text, pieces = "They turned it off.", [(5, 11), (15, 18)]
+    rendered, found = parse_template("repeat").render(text, pieces, "turned off", "turn off")
+    assert found == ((25, 31), (35, 38))
+    assert [rendered[slice(*piece)] for piece in found] == ["turned", "off"]
+    rendered, found = parse_template("repeat_prev").render(text, pieces, "turned off", "turn off")
+    assert [rendered[slice(*piece)] for piece in found] == ["They"]  # before the first piece
+    rendered, found = parse_template("prompt2").render(text, pieces, "turned off", "turn off")
+    assert rendered == 'In this sentence "They turned it off.", "turn off" means in one word : "'
+    assert found == ((len(rendered) - 1, len(rendered)),)
 
 
 def test_braces_in_a_text_or_a_lemma_are_not_fields():

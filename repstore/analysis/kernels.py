@@ -69,9 +69,10 @@ def row_cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cosine of each row of `a` with the same row of `b`, in one pass over both.
 
     Args:
-        a, b: *Shape:* (n, d_model), float16 or float32, both alike; rows may be apart in memory.
+        a, b: *Shape:* (n, d_model), float16, float32 or float64, both alike; rows may be apart in memory.
 
-    *Shape:* (n,), float64; error about 2e-6. With a zero vector the cosine is 0.
+    *Shape:* (n,), float64; error about 2e-6 for float16, which is summed in float32, and 1e-15 for wider
+    numbers, which are summed in float64. With a zero vector the cosine is 0.
     """
     found = np.clip(1.0 - np.asarray(numkong.angular(a, b), np.float64).reshape(-1), -1.0, 1.0)
     doubtful = np.flatnonzero((found == 0.0) | (found == 1.0))  # numkong's answers for zero vectors
@@ -81,22 +82,30 @@ def row_cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return found
 
 
-def pair_cosines(vectors: LayerVectors, rows_a: np.ndarray, rows_b: np.ndarray) -> np.ndarray:
-    """Cosine of each pair of rows. *Shape:* (n_pairs,), float64; error about 2e-6.
+def pair_cosines(a: LayerVectors, rows_a: np.ndarray, b: LayerVectors, rows_b: np.ndarray) -> np.ndarray:
+    """Cosine of each row of one layer with a row of another, or of the same. Error about 2e-6.
 
     Where consecutive pairs are evenly spaced, as words in the order of a file are, they are read where they
     stand; others are gathered first, which costs more than the product.
+
+    Args:
+        a, b: the layers, of the same width.
+        rows_a, rows_b: *Shape of each:* (n_pairs,), int64.
+
+    *Shape:* (n_pairs,), float64.
     """
     result = np.empty(len(rows_a))
-    block_a, block_b = vectors.block_of(rows_a), vectors.block_of(rows_b)
-    for n, m in {(int(n), int(m)): None for n, m in zip(block_a, block_b, strict=True)}:
-        pairs = np.flatnonzero((block_a == n) & (block_b == m))
-        at_a, at_b = rows_a[pairs] - vectors.starts[n], rows_b[pairs] - vectors.starts[m]
+    block_a, block_b = a.block_of(rows_a), b.block_of(rows_b)
+    both = block_a * len(b.blocks) + block_b
+    for code in np.flatnonzero(np.bincount(both)).tolist():
+        n, m = divmod(code, len(b.blocks))
+        pairs = np.flatnonzero(both == code)
+        at_a, at_b = rows_a[pairs] - a.starts[n], rows_b[pairs] - b.starts[m]
         for here in _even_runs(at_a, at_b):
-            a, b = (_rows(vectors.blocks[block], at[here]) for block, at in ((n, at_a), (m, at_b)))
-            if a.dtype != b.dtype:
-                a, b = to_float32(np.ascontiguousarray(a)), to_float32(np.ascontiguousarray(b))
-            result[pairs[here]] = row_cosines(a, b)
+            left, right = _rows(a.blocks[n], at_a[here]), _rows(b.blocks[m], at_b[here])
+            if left.dtype != right.dtype:
+                left, right = (to_float32(np.ascontiguousarray(side)) for side in (left, right))
+            result[pairs[here]] = row_cosines(left, right)
     return result
 
 

@@ -60,7 +60,7 @@ def with_all_words(corpus: Corpus) -> Corpus:
         for pair in corpus.pairs():
             yield replace(pair, word_a=ordinals[pair.word_a], word_b=ordinals[pair.word_b])
 
-    return Corpus(f"{corpus.name}-all", corpus.source, texts, pairs, "all")
+    return replace(corpus, name=f"{corpus.name}-all", texts=texts, pairs=pairs, words="all")
 
 
 def _filled(text: Text) -> list[tuple[Word, bool]]:
@@ -68,7 +68,9 @@ def _filled(text: Text) -> list[tuple[Word, bool]]:
     others = [
         word
         for word in words_of(text.text)
-        if not any(w.char_start < word.char_end and word.char_start < w.char_end for w in text.words)
+        if not any(
+            start < word.char_end and word.char_start < end for w in text.words for start, end in w.pieces
+        )
     ]
     both = [(word, True) for word in text.words] + [(word, False) for word in others]
     return sorted(both, key=lambda each: each[0].char_start)

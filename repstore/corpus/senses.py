@@ -14,7 +14,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from repstore.corpus.source import CHUNK, Corpus, lines, refuse
+from repstore.corpus.source import Corpus, Place, is_whole, lines, position_of
 from repstore.errors import CorpusError
 from repstore.spec import Pair, Text, Word
 
@@ -81,57 +81,56 @@ def _by_text(path: Path) -> dict[str, list[Word]]:
     """Texts in order of appearance, each with its words in order of position."""
     found: dict[str, dict[tuple[int, int], Word]] = {}
     gloss_of: dict[str, tuple[str | None, int]] = {}
-    for number, line in lines(path):
+    for at, line in lines(path):
         if not line.strip():
             continue
-        record = _record(path, number, line)
-        word = _word(path, number, record)
-        gloss, at = gloss_of.setdefault(record["sense"], (word.gloss, number))
+        record = _record(at, line)
+        word = _word(at, record)
+        gloss, first = gloss_of.setdefault(record["sense"], (word.gloss, at.line))
         if gloss != word.gloss:
-            problem = f'another gloss for "{word.sense}" than in line {at}'
-            raise refuse(path, number, problem, "one gloss per sense")
+            problem = f'another gloss for "{word.sense}" than in line {first}'
+            raise at.refuse(problem, "one gloss per sense")
         words = found.setdefault(record["text"], {})
         if (word.char_start, word.char_end) in words:
-            raise refuse(path, number, f'"{word.form}" is annotated twice', "each word once")
+            raise at.refuse(f'"{word.form}" is annotated twice', "each word once")
         words[word.char_start, word.char_end] = word
     return {text: [words[span] for span in sorted(words)] for text, words in found.items()}
 
 
-def _record(path: Path, number: int, line: str) -> dict[str, Any]:
+def _record(at: Place, line: str) -> dict[str, Any]:
     keys = ", ".join(REQUIRED)
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise refuse(path, number, f"not JSON ({error})", f"an object with {keys}") from None
+        raise at.refuse(f"not JSON ({error})", f"an object with {keys}") from None
     if not isinstance(record, dict):
-        raise refuse(path, number, "not a JSON object", f"an object with {keys}")
+        raise at.refuse("not a JSON object", f"an object with {keys}")
     for key, kind in REQUIRED.items():
         if key not in record:
-            raise refuse(path, number, f'no "{key}"', f"an object with {keys}")
+            raise at.refuse(f'no "{key}"', f"an object with {keys}")
         value = record[key]
         if not isinstance(value, kind) or isinstance(value, bool) or not str(value).strip():
-            raise refuse(path, number, f'"{key}" is {value!r}', f"{key} as {kind.__name__}")
+            raise at.refuse(f'"{key}" is {value!r}', f"{key} as {kind.__name__}")
     for key in [key for key in record if key not in REQUIRED]:
         if key not in OPTIONAL:
             allowed = f"{keys} and perhaps {', '.join(OPTIONAL)}"
-            raise refuse(path, number, f'unknown key "{key}"', allowed)
+            raise at.refuse(f'unknown key "{key}"', allowed)
         if record[key] is not None and not isinstance(record[key], str):
-            raise refuse(path, number, f'"{key}" is {record[key]!r}', f"{key} as str")
+            raise at.refuse(f'"{key}" is {record[key]!r}', f"{key} as str")
     for key, value in record.items():
-        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise refuse(path, number, f'"{key}" has half a surrogate pair', "characters")
+        if isinstance(value, str) and not is_whole(value):
+            raise at.refuse(f'"{key}" has half a surrogate pair', "characters")
     return record
 
 
-def _word(path: Path, number: int, record: dict[str, Any]) -> Word:
+def _word(at: Place, record: dict[str, Any]) -> Word:
     text, start, end = record["text"], record["start"], record["end"]
     form = text[max(start, 0) : end]
     if not 0 <= start < end <= len(text) or form != form.strip():
         problem = f"characters {start} to {end} of a text of {len(text)} are {form!r}"
-        raise refuse(path, number, problem, "the span of a word, without blanks at its ends")
-    position = sum(chunk.start() <= start for chunk in CHUNK.finditer(text)) - 1
+        raise at.refuse(problem, "the span of a word, without blanks at its ends")
     return Word(
-        position,
+        position_of(text, start),
         start,
         end,
         form,

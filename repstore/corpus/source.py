@@ -20,7 +20,7 @@ class Corpus:
     """A named corpus. `texts` and `pairs` start a fresh pass over the source at every call.
 
     Words are numbered in the order of the texts; pairs refer to these ordinals. `words` says whether they are
-    the annotated ones or all words of the texts.
+    the annotated ones or all words of the texts; `splits`, of which splits, if not of all there are.
     """
 
     name: str
@@ -28,10 +28,23 @@ class Corpus:
     texts: Callable[[], Iterator[Text]]
     pairs: Callable[[], Iterator[Pair]]
     words: WordChoice = "targets"
+    splits: tuple[str, ...] | None = None
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines of a UTF-8 file, without line ends or a byte order mark.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file, for errors to point at."""
+
+    path: Path
+    line: int
+
+    def refuse(self, problem: str, expected: str) -> CorpusError:
+        """The error for what is wrong there."""
+        return CorpusError(f"{self.path}:{self.line}: {problem}. Expected {expected}.")
+
+
+def lines(path: Path) -> Iterator[tuple[Place, str]]:
+    """The lines of a UTF-8 file with their places, without line ends or a byte order mark.
 
     Raises:
         CorpusError: the file cannot be read or is not UTF-8.
@@ -41,7 +54,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(file, 1):
                 raw = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 try:
-                    yield number, raw.decode().rstrip("\r\n")
+                    yield Place(path, number), raw.decode().rstrip("\r\n")
                 except UnicodeDecodeError as error:
                     problem = f"{path}:{number}: not UTF-8 ({error.reason})"
                     raise CorpusError(f"{problem}. Convert the file to UTF-8.") from None
@@ -49,6 +62,17 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise CorpusError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def refuse(path: Path, line: int, problem: str, expected: str) -> CorpusError:
-    """The error for a malformed line."""
-    return CorpusError(f"{path}:{line}: {problem}. Expected {expected}.")
+def is_whole(text: str) -> bool:
+    """Whether a text is free of halves of surrogate pairs, which JSON can write and UTF-8 cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def language_of(folder: Path) -> str | None:
+    """The language that a folder is called by, such as ``zh``; None if its name is not two letters."""
+    name = folder.resolve().name
+    return name if re.fullmatch("[a-z]{2}", name) else None
+
+
+def position_of(text: str, start: int) -> int:
+    """`Word.position` of a word that begins at this character: the stretch between blanks that holds it."""
+    return sum(chunk.start() <= start for chunk in CHUNK.finditer(text)) - 1

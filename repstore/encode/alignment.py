@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Span = tuple[int, int]
+from repstore.spec import Span
 
 
 def token_spans(text: str, offsets: Sequence[Span]) -> np.ndarray:
@@ -29,15 +29,16 @@ def token_spans(text: str, offsets: Sequence[Span]) -> np.ndarray:
     return spans
 
 
-def tokens_of(spans: np.ndarray, word: Span) -> np.ndarray:
+def tokens_of(spans: np.ndarray, word: Sequence[Span]) -> np.ndarray:
     """The tokens that overlap a word, ascending; none if the tokenizer dropped all its characters.
 
     Args:
         spans: from `token_spans`. *Shape:* (n_tokens, 2).
-        word: characters of the word in the rendered text.
+        word: characters of the word in the rendered text, piece by piece; what is between pieces is not read.
 
     *Shape:* (n_tokens_of_word,), int64.
     """
-    start, end = word
-    covered = (spans[:, 0] < end) & (spans[:, 1] > start) & (spans[:, 1] > spans[:, 0])
-    return np.flatnonzero(covered)
+    serves = np.zeros(len(spans), bool)
+    for start, end in word:
+        serves |= (spans[:, 0] < end) & (spans[:, 1] > start)
+    return np.flatnonzero(serves & (spans[:, 1] > spans[:, 0]))

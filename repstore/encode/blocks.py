@@ -151,15 +151,16 @@ class _Draft:
         """Store the vectors of a batch. *Shape of `layers`:* (n_layers, len(jobs), d_model), float32."""
         of_view = np.array([job.view for job in jobs])
         rows = np.array([job.row for job in jobs])
-        for layer, vectors in enumerate(layers):
-            finite = torch.isfinite(vectors).all(dim=1)
-            if finite.any() and vectors[finite].abs().max().item() > FLOAT16_MAX:
-                self.overflowed.add(layer)
-            stored = (vectors if layer in self._wide else vectors.half()).numpy()
-            for view in np.unique(of_view):
-                here = of_view == view
-                self.layers[view][layer][rows[here]] = stored[here]
-                self.finite[view][layer, rows[here]] = finite.numpy()[here]
+        largest = layers.abs().amax(dim=2)  # of a vector that is not finite: neither
+        finite = torch.isfinite(largest)
+        too_large = (finite & (largest > FLOAT16_MAX)).any(dim=1)
+        self.overflowed |= set(too_large.nonzero()[:, 0].tolist())
+        wide, narrow = layers.numpy(), layers.half().numpy()
+        for view in np.unique(of_view):
+            here = of_view == view
+            self.finite[view][:, rows[here]] = finite.numpy()[:, here]
+            for layer, matrix in enumerate(self.layers[view]):
+                matrix[rows[here]] = (wide if layer in self._wide else narrow)[layer, here]
 
 
 def _finish(view: ViewPlan, layers: Sequence[np.ndarray], finite: np.ndarray) -> EncodedBlock:

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from repstore.encode.alignment import Span, tokens_of
+from repstore.encode.alignment import tokens_of
 from repstore.encode.encoder import Encoder, Tokens
 from repstore.encode.pooling import pooled_tokens
 from repstore.encode.templates import Template
 from repstore.encode.windows import window_for
-from repstore.spec import Pooling, SkipReason
+from repstore.spec import Pooling, SkipReason, Span
 
 Ids = tuple[int, ...]
 
@@ -23,7 +23,7 @@ class BlockWord:
     """A word to encode: the place of its text in the block, its characters there, form and lemma."""
 
     text: int
-    span: Span
+    spans: tuple[Span, ...]
     form: str
     lemma: str | None
 
@@ -102,18 +102,18 @@ def plan_block(
         words: the words, in order.
     """
     rendered: dict[str, int] = {}
-    spans: list[list[tuple[int, Span | None]]] = []
+    places: list[list[tuple[int, tuple[Span, ...]]]] = []
     for view in views:
         of_view = []
         for word in words:
-            text, span = view.template.render(texts[word.text], word.span, word.form, word.lemma)
-            of_view.append((rendered.setdefault(text, len(rendered)), span))
-        spans.append(of_view)
+            text, spans = view.template.render(texts[word.text], word.spans, word.form, word.lemma)
+            of_view.append((rendered.setdefault(text, len(rendered)), spans))
+        places.append(of_view)
     names = list(rendered)
     tokens = encoder.tokenize(names)
     jobs: dict[Ids, list[Job]] = {}
     plans = [
-        _plan_view(encoder, n, view, [(names[at], tokens[at], span) for at, span in spans[n]], jobs)
+        _plan_view(encoder, n, view, [(names[at], tokens[at], spans) for at, spans in places[n]], jobs)
         for n, view in enumerate(views)
     ]
     if encoder.is_causal:
@@ -125,14 +125,14 @@ def _plan_view(
     encoder: Encoder,
     n: int,
     view: View,
-    words: Sequence[tuple[str, Tokens, Span | None]],
+    words: Sequence[tuple[str, Tokens, tuple[Span, ...]]],
     jobs: dict[Ids, list[Job]],
 ) -> ViewPlan:
     """Find the pass of every word of view `n`, and add to `jobs` what has to be read from it."""
     plan = ViewPlan([], [], [], 0)
     n_windowed = 0
-    for place, (rendered, tokens, span) in enumerate(words):
-        reading = _read(encoder, view, tokens, span)
+    for place, (rendered, tokens, spans) in enumerate(words):
+        reading = _read(encoder, view, tokens, spans)
         if isinstance(reading, str):
             plan.skipped.append(Skip(place, reading, len(tokens.ids), rendered))
             continue
@@ -145,12 +145,12 @@ def _plan_view(
 
 
 def _read(
-    encoder: Encoder, view: View, tokens: Tokens, span: Span | None
+    encoder: Encoder, view: View, tokens: Tokens, spans: tuple[Span, ...]
 ) -> tuple[Ids, np.ndarray] | SkipReason:
     """The pass a word is read from and its tokens there, or why it has none."""
-    if span is None:
+    if not spans:
         return "no_previous"
-    of_word = tokens_of(tokens.spans, span)
+    of_word = tokens_of(tokens.spans, spans)
     if not len(of_word):
         return "no_token"
     is_last = view.template.reading == "last"

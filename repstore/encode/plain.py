@@ -6,6 +6,8 @@ too long: the point is to be a second, simple computation of the same thing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -13,7 +15,7 @@ from repstore.encode.loading import load
 from repstore.encode.models import ModelFiles
 from repstore.encode.templates import Template
 from repstore.encode.windows import window_for
-from repstore.spec import DType, Pooling
+from repstore.spec import DType, Pooling, Span
 
 
 class PlainModel:
@@ -35,19 +37,20 @@ class PlainModel:
         template: Template,
         pooling: Pooling,
         text: str,
-        span: tuple[int, int],
+        spans: Sequence[Span],
         form: str,
         lemma: str | None,
         max_tokens: int,
     ) -> np.ndarray:
         """One word's vector at every layer. *Shape:* (n_layers, d_model), float32."""
-        rendered, place = template.render(text, span, form, lemma)
-        assert place is not None, "a word with a vector has a place"
+        rendered, pieces = template.render(text, spans, form, lemma)
+        assert pieces, "a word with a vector has a place"
+        wanted = [at for piece in pieces for at in range(*piece) if not rendered[at].isspace()]
         encoded = self._tokenizer(rendered, return_offsets_mapping=True, return_special_tokens_mask=True)
         ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
         tokens = []
         for n, (start, end) in enumerate(encoded["offset_mapping"]):
-            if any(start <= at < end and not rendered[at].isspace() for at in range(*place)):
+            if any(start <= at < end for at in wanted):
                 tokens.append(n)
         if template.reading == "last" or pooling == "last":
             tokens = tokens[-1:]

@@ -42,7 +42,7 @@ def blocks_of(texts: Iterable[Text], n_rows: int, leave_out: Collection[int]) ->
             if newest is None:
                 block[0].append(text.text)
                 newest = len(block[0]) - 1
-            block[1].append(BlockWord(newest, (word.char_start, word.char_end), word.form, word.lemma))
+            block[1].append(BlockWord(newest, word.pieces, word.form, word.lemma))
             n_words += 1
     if block[1] and (n_words - 1) // n_rows not in leave_out:
         yield block

@@ -15,13 +15,13 @@ from repstore.spec import Pooling
 class Gather:
     """Where the words of a batch stand in its flattened tokens, as tensors on the model's device.
 
-    `rows[j]` holds the j-th token of every word that has more than j tokens, and `words[j]` says which
-    words these are. One pass per token position adds up exactly the tokens of each word, in their order,
-    so a vector does not depend on its neighbors in the batch.
+    `rows` lists the first token of every word, then the second of every word that has two, and so on;
+    `words[j]` says which words have more than j tokens. One pass per token position adds up exactly the
+    tokens of each word, in their order, so a vector does not depend on its neighbors in the batch.
     """
 
     words: tuple[torch.Tensor, ...]
-    rows: tuple[torch.Tensor, ...]
+    rows: torch.Tensor
     n_tokens: torch.Tensor
 
     def pool(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -32,11 +32,11 @@ class Gather:
 
         *Shape:* (n_words, d_model), float32.
         """
-        flat = hidden.reshape(-1, hidden.shape[-1])
-        total = flat.index_select(0, self.rows[0]).float()
-        for words, rows in zip(self.words[1:], self.rows[1:], strict=True):
-            total.index_add_(0, words, flat.index_select(0, rows).float())
-        return total.div_(self.n_tokens) if len(self.rows) > 1 else total
+        taken = hidden.reshape(-1, hidden.shape[-1]).index_select(0, self.rows).float()
+        total, *others = torch.split(taken, [len(words) for words in self.words])
+        for words, tokens in zip(self.words[1:], others, strict=True):
+            total.index_add_(0, words, tokens)
+        return total.div_(self.n_tokens) if others else total
 
 
 def make_gather(tokens: Sequence[tuple[int, np.ndarray]], width: int, device: torch.device) -> Gather:
@@ -48,15 +48,15 @@ def make_gather(tokens: Sequence[tuple[int, np.ndarray]], width: int, device: to
         device: where the model runs.
     """
     longest = max(len(of_word) for _, of_word in tokens)
-    words, rows = [], []
+    words: list[torch.Tensor] = []
+    rows: list[int] = []
     for j in range(longest):
         having = [n for n, (_, of_word) in enumerate(tokens) if len(of_word) > j]
         words.append(torch.tensor(having, device=device))
-        rows.append(
-            torch.tensor([tokens[n][0] * width + int(tokens[n][1][j]) for n in having], device=device)
-        )
+        rows += [tokens[n][0] * width + int(tokens[n][1][j]) for n in having]
     n_tokens = [[len(of_word)] for _, of_word in tokens]
-    return Gather(tuple(words), tuple(rows), torch.tensor(n_tokens, dtype=torch.float32, device=device))
+    counts = torch.tensor(n_tokens, dtype=torch.float32, device=device)
+    return Gather(tuple(words), torch.tensor(rows, device=device), counts)
 
 
 def pooled_tokens(tokens: np.ndarray, pooling: Pooling) -> np.ndarray:

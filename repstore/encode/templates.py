@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import get_args
 
 from repstore.errors import ArgumentError, did_you_mean
-from repstore.spec import Reading, RunSpec
+from repstore.spec import Reading, RunSpec, Span
 
 PATTERNS: dict[str, tuple[str, Reading]] = {
     "base": ("{text}", "target"),
@@ -27,7 +28,6 @@ PATTERNS: dict[str, tuple[str, Reading]] = {
 SHORTHANDS: dict[str, tuple[str, Reading]] = {"repeat_prev": ("repeat", "previous")}
 BUILT_IN = (*PATTERNS, *SHORTHANDS)
 
-Span = tuple[int, int]
 FIELDS = {"text": ("", "target"), "lemma": ("",), "form": ("",)}
 
 
@@ -50,25 +50,28 @@ class Template:
         """How often the text occurs in a rendered text."""
         return sum(field == "text" for _, field, _ in _fields(self.pattern))
 
-    def render(self, text: str, span: Span, form: str, lemma: str | None) -> tuple[str, Span | None]:
+    def render(
+        self, text: str, spans: Sequence[Span], form: str, lemma: str | None
+    ) -> tuple[str, tuple[Span, ...]]:
         """Fill in the pattern.
 
         Args:
             text: the text.
-            span: characters of the word in the text.
+            spans: characters of the word in the text, piece by piece.
             form: the word as it stands there.
             lemma: its lemma, if known.
 
         Returns:
-            The rendered text and the characters of it to read; None where there are none (no word before
-            the first).
+            The rendered text and the characters of it to read, piece by piece; none where there is nothing to
+            read (no word before the first).
         """
-        rendered, target = "", None
+        rendered = ""
+        target: tuple[Span, ...] = ()
         copies = _fields(self.pattern)
         for literal, field, option in copies:
             rendered += literal
-            if field == "text" and (option == "target" or target is None):
-                target = (len(rendered) + span[0], len(rendered) + span[1])
+            if field == "text" and (option == "target" or not target):
+                target = tuple((len(rendered) + start, len(rendered) + end) for start, end in spans)
             if field:
                 rendered += {"text": text, "lemma": lemma or form, "form": form}[field]
         match self.reading:
@@ -78,7 +81,7 @@ class Template:
                 return rendered, _previous(rendered, target)
             case "last":
                 end = len(rendered.rstrip())
-                return rendered, (end - 1, end) if end else None
+                return rendered, ((end - 1, end),) if end else ()
 
 
 def parse_template(given: str) -> Template:
@@ -140,11 +143,12 @@ def _fields(pattern: str) -> list[tuple[str, str | None, str]]:
     return [(literal, field, option or "") for literal, field, option, _ in parsed]
 
 
-def _previous(rendered: str, target: Span | None) -> Span | None:
+def _previous(rendered: str, target: tuple[Span, ...]) -> tuple[Span, ...]:
     """The stretch between blanks that precedes the one in which the target begins."""
-    if target is None:
-        return None
-    before = list(re.finditer(r"\S+", rendered[: target[0]]))
-    if before and before[-1].end() == target[0]:  # punctuation stuck to the target
+    if not target:
+        return ()
+    start = target[0][0]
+    before = list(re.finditer(r"\S+", rendered[:start]))
+    if before and before[-1].end() == start:  # punctuation stuck to the target
         before.pop()
-    return before[-1].span() if before else None
+    return (before[-1].span(),) if before else ()

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from math import isfinite
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def read_corpus(files: CorpusLayout) -> tuple[CorpusInfo, dict[str, str]]:
     """What ``corpus.json`` says: the corpus, and the SHA-256 of its other files by name."""
     value = read_json(files.info)
     digests: dict[str, str] = value.pop("files")
-    return CorpusInfo(**value), digests
+    splits = value["splits"] and tuple(value["splits"])
+    return CorpusInfo(**value | {"splits": splits}), digests
 
 
 def read_rows(path: Path, start: int, stop: int) -> pa.Table:
@@ -134,6 +136,8 @@ class _Tally:
     def pairs(self) -> Iterator[Pair]:
         """The pairs, to be read after the texts."""
         for pair in self._corpus.pairs():
+            if pair.score is not None and not isfinite(pair.score):
+                raise CorpusError(f"{self._corpus.source}: pair {self._n_pairs} has the score {pair.score}.")
             self._add(_fields_of_pair(pair))
             self._n_pairs += 1
             yield pair
@@ -152,6 +156,7 @@ class _Tally:
             name=name or self._corpus.name,
             source=self._corpus.source,
             words=self._corpus.words,
+            splits=self._corpus.splits,
             code=FIRST_CODE + int(corpus_id, 16) % CODES,
             n_texts=self._n_texts,
             n_words=self._n_words,
@@ -161,7 +166,7 @@ class _Tally:
 
 _fields_of_word = attrgetter(*(field.name for field in dataclasses.fields(Word)))
 _fields_of_pair = attrgetter(*(field.name for field in dataclasses.fields(Pair)))
-_columns_of_word = attrgetter(*WORDS.names[2:])
+_columns_of_word = attrgetter(*("pieces" if name == "spans" else name for name in WORDS.names[2:]))
 
 
 class _Table:

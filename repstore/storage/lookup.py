@@ -8,13 +8,13 @@ from functools import cached_property
 from operator import index
 from typing import Any, Literal, SupportsIndex
 
-import numpy as np
 import pyarrow as pa
 
-from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
-from repstore.spec import RunInfo
+from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.spec import RunInfo, Span, Target
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
+from repstore.storage.pairs import FoundPairs, find_pairs
 from repstore.storage.runs import read_run
 from repstore.storage.vectors import RunVectors
 
@@ -35,11 +35,7 @@ WORDS_BY_ID = """
 SELECT word_id, form, lemma, pos, sense, text, char_start, char_end
 FROM words JOIN texts USING (text_id) WHERE word_id IN (SELECT unnest($word_ids))
 """
-PAIRS_OF = """
-SELECT word_a, word_b, label FROM pairs
-WHERE corpus_id = $corpus_id AND split = $split AND label IS NOT NULL ORDER BY pair_id
-"""
-SPLITS_OF = "SELECT DISTINCT split FROM pairs WHERE corpus_id = $corpus_id AND label IS NOT NULL"
+SPANS_BY_ID = "SELECT word_id, spans FROM words WHERE word_id IN (SELECT unnest($word_ids))"
 LEMMAS_OF = """
 SELECT DISTINCT coalesce(lemma, form) AS name FROM words JOIN texts USING (text_id)
 WHERE corpus_id = $corpus_id
@@ -85,6 +81,7 @@ class Lookup:
         self._layout = layout
         self._catalog = catalog
         self._runs: dict[str, Run] = {}
+        self._pairs: dict[tuple[str, str, Target | None, str, str | None], FoundPairs] = {}
 
     @cached_property
     def run_rows(self) -> pa.Table:
@@ -170,31 +167,18 @@ class Lookup:
         by_id = {word["word_id"]: word for word in words}
         return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
 
-    def pairs(self, run: Run, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """The labelled pairs of a split whose words both have vectors, in file order.
+    def pieces(self, word_ids: Sequence[int]) -> list[tuple[Span, ...]]:
+        """The characters of words in their texts, piece by piece."""
+        found = self._catalog.query(SPANS_BY_ID, {"word_ids": list(word_ids)}).to_pylist()
+        by_id = {row["word_id"]: tuple((start, end) for start, end in row["spans"]) for row in found}
+        return [by_id[word_id] for word_id in word_ids]
 
-        Returns:
-            Rows of the first and of the second words, whether they have the same sense, and how many pairs
-            are left out. *Shape of the first three:* (n_pairs,), int64, int64 and bool.
-
-        Raises:
-            NotFoundError: no such split.
-            ResultError: the corpus has no labelled pairs, or none of this split has vectors.
-        """
-        corpus_id = run.info.spec.corpus_id
-        table = self._catalog.query(PAIRS_OF, {"corpus_id": corpus_id, "split": split})
-        if not table.num_rows:
-            splits = self._catalog.query(SPLITS_OF, {"corpus_id": corpus_id})["split"].to_pylist()
-            if not splits:
-                raise ResultError(f'Corpus "{run.info.corpus}" has no labelled pairs; this probe needs them.')
-            raise NotFoundError(
-                f'Corpus "{run.info.corpus}" has no pairs in split "{split}". {did_you_mean(split, splits)}'
-            )
-        rows_a, rows_b = (run.vectors.rows(table[side].to_numpy()) for side in ("word_a", "word_b"))
-        there = (rows_a >= 0) & (rows_b >= 0)
-        if not there.any():
-            raise ResultError(f'No pair of split "{split}" has vectors in {run.label}. Finish its ingest.')
-        return rows_a[there], rows_b[there], table["label"].to_numpy()[there], int((~there).sum())
+    def pairs(self, run: Run, target: Target | None, split: str, pos: str | None) -> FoundPairs:
+        """Pairs of a run's corpus (`storage.pairs.find_pairs`), looked up once."""
+        asked = (run.info.spec.corpus_id, run.info.corpus, target, split, pos)
+        if asked not in self._pairs:
+            self._pairs[asked] = find_pairs(self._catalog, *asked)
+        return self._pairs[asked]
 
     def _open(self, run_id: str) -> Run:
         if run_id not in self._runs:

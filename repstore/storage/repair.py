@@ -35,7 +35,8 @@ def repair(layout: Layout) -> list[str]:
         elif finding.path == layout.marker.name:
             raise StoreError(f"{layout.marker} is damaged. Restore it from a copy of the store.")
     for unit in dict.fromkeys(units):
-        done += _quarantine(layout, unit)
+        if not any(unit.startswith(f"{other}/") for other in units):  # it goes with what holds it
+            done += _quarantine(layout, unit)
     publish_catalog(layout)
     return [*done, "Rebuilt the catalog."]
 

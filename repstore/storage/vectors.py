@@ -13,9 +13,11 @@ from repstore.errors import NotFoundError
 from repstore.storage.parts import PartFile
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class LayerVectors:
     """One layer's word vectors, in order of `word_ids`, memory-mapped.
+
+    Each is itself alone, so that what is computed from it can be remembered beside it.
 
     Attributes:
         layer: which layer.
@@ -89,6 +91,7 @@ class RunVectors:
         self._parts = [PartFile(file) for file in files]
         self._n_layers = n_layers
         self._label = label
+        self._layers: dict[int, LayerVectors] = {}
 
     @cached_property
     def word_ids(self) -> np.ndarray:
@@ -106,7 +109,10 @@ class RunVectors:
             NotFoundError: the run has no such layer.
         """
         self.check_layer(layer)
-        return LayerVectors(layer, self.word_ids, tuple(part.layer(layer) for part in self._parts))
+        if layer not in self._layers:
+            blocks = tuple(part.layer(layer) for part in self._parts)
+            self._layers[layer] = LayerVectors(layer, self.word_ids, blocks)
+        return self._layers[layer]
 
     def check_layer(self, layer: int) -> None:
         """Refuse a layer that the run does not have.

@@ -92,12 +92,14 @@ def ingest_command(layout: Layout, run: RunInfo) -> str:
     spec, model = run.spec, run.spec.model
     try:
         corpus, _ = read_corpus(layout.corpus(spec.corpus_id))
-        source, name, words = corpus.source, corpus.name, corpus.words
+        source, name, words, splits = corpus.source, corpus.name, corpus.words, corpus.splits or ()
     except StoreDamagedError:
         return f"the command that ingested {run.name}: its corpus, {run.corpus}, is damaged or missing, too"
     arguments = ["repstore", "ingest", source, str(layout.root), "--model", model.source]
     arguments += ["--template", run.template, "--words", words, "--pooling", spec.pooling]
     arguments += ["--dtype", spec.dtype, "--name", run.name, "--corpus-name", name]
+    arguments += [argument for split in splits for argument in ("--split", split)]
+    arguments += ["--device", run.contract["device"].split()[0]]  # a resume must be on the same kind
     if not spec.final_norm:
         arguments.append("--no-final-norm")
     return shlex.join(arguments)

@@ -1,0 +1,77 @@
+"""Rows of text files: columns by name, numbers and truth values in them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from pathlib import Path
+
+from repstore.corpus.source import Place, lines
+
+TRUTH = {"t": True, "true": True, "f": False, "false": False}
+
+
+def table(
+    path: Path, columns: Sequence[str], *, delimiter: str = "\t"
+) -> Iterator[tuple[Place, dict[str, str]]]:
+    """The rows of a file whose first line names its columns, `columns` among them.
+
+    Fields between commas may be quoted; between tabs, quotation marks are characters like any other. Empty
+    lines are passed over.
+
+    Raises:
+        CorpusError: a column is missing, or a row has more or fewer fields than there are columns.
+    """
+    rows = fields(path, delimiter)
+    at, header = next(rows, (Place(path, 1), []))
+    names = [name.strip() for name in header]
+    if missing := [name for name in columns if name not in names]:
+        raise at.refuse(f'no column "{missing[0]}"', f"a first line that names {', '.join(columns)}")
+    for at, row in rows:
+        if len(row) != len(names):
+            raise at.refuse(f"{len(row)} columns", f"{len(names)} as in the first line")
+        yield at, dict(zip(names, row, strict=True))
+
+
+def fields(path: Path, delimiter: str = "\t") -> Iterator[tuple[Place, list[str]]]:
+    """The fields of every line that is not empty; see `table`."""
+    if delimiter == "\t":
+        for at, line in lines(path):
+            if line.strip():
+                yield at, line.split(delimiter)
+        return
+    reader = csv.reader((line + "\n" for _, line in lines(path)), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            if any(row):
+                yield Place(path, reader.line_num), row
+    except csv.Error as error:
+        raise Place(path, reader.line_num).refuse(str(error), f'fields separated by "{delimiter}"') from None
+
+
+def unquoted(field: str) -> str:
+    """A field between tabs that was written with quotation marks around it, as its own are doubled."""
+    if re.fullmatch(r'"(?:[^"]|"")*""(?:[^"]|"")*"', field):
+        return field[1:-1].replace('""', '"')
+    return field
+
+
+def number(at: Place, text: str, what: str) -> float:
+    """A field that is a finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise at.refuse(f'{what} "{text.strip()}"', "a number")
+    return value
+
+
+def truth(at: Place, text: str, what: str) -> bool:
+    """A field that is true or false, written out or as T or F."""
+    given = text.strip()
+    if given.lower() not in TRUTH:
+        raise at.refuse(f'{what} "{given}"', "T or F")
+    return TRUTH[given.lower()]

@@ -1,0 +1,87 @@
+"""Finding the pairs of a corpus, with what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from repstore.errors import NotFoundError, ResultError, did_you_mean
+from repstore.spec import Target
+from repstore.storage.catalog import Catalog
+
+ALL = "all"
+"""In place of a split: every pair."""
+
+PAIRS_OF = """
+SELECT word_a, word_b, CASE $target WHEN 'label' THEN label::DOUBLE ELSE score END AS value
+FROM pairs
+WHERE corpus_id = $corpus_id AND ($split = 'all' OR split = $split) AND value IS NOT NULL
+  AND ($pos IS NULL OR word_a IN (SELECT word_id FROM words WHERE pos = $pos))
+ORDER BY pair_id
+"""
+SPLITS_OF = """
+SELECT DISTINCT split FROM pairs
+WHERE corpus_id = $corpus_id AND split IS NOT NULL
+  AND CASE $target WHEN 'label' THEN label IS NOT NULL ELSE score IS NOT NULL END
+ORDER BY split
+"""
+POS_OF = """
+SELECT DISTINCT pos FROM words JOIN pairs ON word_id = word_a
+WHERE corpus_id = $corpus_id AND pos IS NOT NULL ORDER BY pos
+"""
+TARGETS_OF = "SELECT count(score) AS score, count(label) AS label FROM pairs WHERE corpus_id = $corpus_id"
+NAMES = {"label": "labelled", "score": "rated"}
+
+
+@dataclass(frozen=True)
+class FoundPairs:
+    """Pairs in file order.
+
+    Attributes:
+        target: what `values` are: labels (1 for the same sense, 0 for different ones) or scores (ratings).
+        word_a, word_b: word_ids. *Shape of each:* (n_pairs,), int64.
+        values: *Shape:* (n_pairs,), float64.
+    """
+
+    target: Target
+    word_a: np.ndarray
+    word_b: np.ndarray
+    values: np.ndarray
+
+
+def find_pairs(
+    catalog: Catalog, corpus_id: str, corpus: str, target: Target | None, split: str, pos: str | None
+) -> FoundPairs:
+    """The pairs of a split that have a label, or a score.
+
+    Args:
+        catalog: of the store.
+        corpus_id, corpus: the corpus and its name.
+        target: labels or scores; scores where the corpus has them, unless given.
+        split: its name, or "all" for every pair.
+        pos: only pairs whose first word has this part of speech.
+
+    Raises:
+        NotFoundError: no such split or part of speech.
+        ResultError: the corpus has no pairs with labels or scores.
+    """
+    there = catalog.query(TARGETS_OF, {"corpus_id": corpus_id}).to_pylist()[0]
+    target = target or ("score" if there["score"] else "label")
+    if not there[target]:
+        raise ResultError(f'Corpus "{corpus}" has no {NAMES[target]} pairs; this probe needs them.')
+    asked = {"corpus_id": corpus_id, "target": target, "split": split, "pos": pos}
+    table = catalog.query(PAIRS_OF, asked)
+    if not table.num_rows:
+        known = {"corpus_id": corpus_id, "target": target}
+        splits = [*catalog.query(SPLITS_OF, known)["split"].to_pylist(), ALL]
+        if split not in splits:
+            raise NotFoundError(
+                f'Corpus "{corpus}" has no {NAMES[target]} pairs in split "{split}". '
+                f"{did_you_mean(split, splits)}"
+            )
+        tags = catalog.query(POS_OF, {"corpus_id": corpus_id})["pos"].to_pylist()
+        hint = did_you_mean(pos or "", tags)
+        raise NotFoundError(f'No pair of split "{split}" of "{corpus}" has part of speech "{pos}". {hint}')
+    columns = (table[name].to_numpy() for name in ("word_a", "word_b", "value"))
+    return FoundPairs(target, *columns)
