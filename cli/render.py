@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv"]
 
+WIDEST = 10_000
+"""Columns that no table needs."""
+
 WARN_SKIPPED = 0.01
 """Share of skipped words above which an ingest ends with a warning."""
 
@@ -46,11 +50,18 @@ def show(result: ResultTable, format: Format, plot: Path | None = None) -> None:
             print(result.to_csv(), end="")
         case "table":
             if sys.stdout.isatty():
-                Console(highlight=False).print(result.to_rich())
+                _print_whole(result)
             else:
                 print(result.to_text())
     if plot is not None:
         print(f"Wrote {plot}", file=sys.stderr)
+
+
+def _print_whole(result: ResultTable) -> None:
+    """Print a table to a terminal: text wraps, and where that is not enough, lines do; nothing is cut."""
+    console, table = Console(highlight=False), result.to_rich()
+    needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
+    console.print(table, width=max(console.width, needed), crop=False)
 
 
 class _Rate(ProgressColumn):

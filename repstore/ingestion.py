@@ -175,7 +175,10 @@ def ingest(
             budget = batch_tokens or choose_batch_tokens(encoder, ahead.blocks.values())
             contract = encoder.contract(budget) | {"repstore": version("repstore")}
             runs = [(names[n], views[n].given, specs[n]) for n in pending]
-            for group in start_runs(layout, info, runs, contract):
+            groups = start_runs(layout, info, runs, contract)
+            if not is_current(layout):  # so that a run is listed from its beginning on
+                publish_catalog(layout)
+            for group in groups:
                 encode_group(layout, encoder, group, ahead, progress)
         if not is_current(layout):
             publish_catalog(layout)
@@ -236,8 +239,11 @@ def _check(
     names = [view.name for view in views]
     if len(set(names)) < len(names):
         raise ArgumentError(f"A template is given twice: {', '.join(names)}.")
-    if len({(view.pattern, view.reading) for view in views}) < len(views):
-        raise ArgumentError(f"Two of the templates are the same but for their names: {', '.join(names)}.")
+    seen: dict[tuple[str, str], str] = {}
+    for view in views:
+        other = seen.setdefault((view.pattern, view.reading), view.name)
+        if other != view.name:
+            raise ArgumentError(f"{view.name} is the same as {other} but for its name. Give one of them.")
     if name is not None and len(views) > 1:
         raise ArgumentError("A name can be given to one run at a time; there are several templates.")
     for option, value, known in (

@@ -120,6 +120,12 @@ def _differences(
 ) -> dict[str, np.ndarray]:
     """Score less that of what is compared with, over the same pairs and resamples."""
     other = against.run or run
+    n_layers = other.info.spec.model.n_layers
+    if against.layer is None and max(layers) >= n_layers:
+        raise NotFoundError(
+            f"{other.label} ends at layer {n_layers - 1}. Ask for layers up to it, or compare with one of "
+            "its layers."
+        )
     wanted = layers if against.layer is None else other.layers([against.layer])
     theirs = scores_of(pairs, other, None if against.run else second, wanted, asked)
     low, high = bootstrap.interval(scores.resampled - theirs.resampled)
@@ -145,7 +151,8 @@ def _result(
 ) -> ResultTable:
     main = "accuracy" if target == "label" else "spearman"
     evaluate_on = asked.evaluate_on or ("test" if target == "label" else ALL)
-    where = f"{evaluate_on}, {asked.pos}" if asked.pos else evaluate_on
+    corpora = ", ".join(dict.fromkeys(run.info.corpus for run in runs))
+    where = f"{corpora}, {evaluate_on}" + (f", {asked.pos}" if asked.pos else "")
     how = f"standardize {asked.standardize}"
     if target == "label":
         how += f", threshold {asked.threshold} on {asked.select_on}"

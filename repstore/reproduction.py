@@ -72,6 +72,8 @@ def reproduce(
     """
     if study not in STUDIES:
         raise NotFoundError(f'No study "{study}". {did_you_mean(study, STUDIES)}')
+    if contrast == model:
+        raise ArgumentError(f"{model} cannot be its own contrast. Give a masked language model, or none.")
     if resamples < 1:
         raise ArgumentError(f"resamples is {resamples}; the study needs intervals, so at least 1.")
     folder = Path(out)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SHOWN_ROWS = 40
 UNBOUNDED = 100_000
 TEXT_WIDTH = 88
+TEXT_LEAST = 32
+"""Widths of a column of texts, the only one that wraps: at most, and on a narrow terminal."""
 KEYWORD = {"text", "char_start", "char_end"}
 """Columns of a word in its text; printed tables show the word in brackets instead of its place."""
 
@@ -163,6 +165,7 @@ class ResultTable:
 
     def to_rich(self, limit: int | None = None) -> Group:
         """The table as rich prints it; a matrix as rows and columns."""
+        from rich.cells import cell_len
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -175,12 +178,14 @@ class ResultTable:
         shown = rows[:limit]
         cells = {name: _cells([row[name] for row in shown]) for name in names}
         for name in names:
+            widest = max(map(cell_len, (name, *cells[name])))
             numbers = all(isinstance(row[name], int | float | Decimal | None) for row in rows)
             table.add_column(
                 Text(name),
                 justify="right" if numbers else "left",
                 overflow="fold",  # nothing is cut off
                 no_wrap=name != "text",
+                min_width=min(TEXT_LEAST, widest) if name == "text" else widest,  # a terminal must not cut it
                 max_width=TEXT_WIDTH if name == "text" else None,
             )
         for n in range(len(shown)):

@@ -13,7 +13,7 @@ from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small
 import repstore
 from repstore.analysis.bootstrap import Resampling
 from repstore.corpus import Corpus
-from repstore.errors import ArgumentError, NotFoundError, RepstoreError, ResultError
+from repstore.errors import ArgumentError, NotFoundError, RepstoreError, ResultError, StoreDamagedError
 from repstore.spec import Pair
 
 N_WORDS, N_LAYERS, D_MODEL = 80, 4, 12
@@ -413,7 +413,7 @@ REFUSED: dict[str, tuple[type[RepstoreError], str, dict]] = {
     ),
     "split without a name": (
         NotFoundError,
-        'in split "test". Known: all',
+        'in split "test". They are in no split: select on and evaluate on "all"',
         {"name": "pairs", "run": "r/base", "evaluate_on": "test"},
     ),
     "negative resamples": (ArgumentError, "resamples is -1; it must not be negative", {"resamples": -1}),
@@ -424,7 +424,11 @@ REFUSED: dict[str, tuple[type[RepstoreError], str, dict]] = {
         {"run_b": "o/base"},
     ),
     "second run of another width": (ArgumentError, "m/a and m/narrow differ in width", {"run_b": "m/narrow"}),
-    "second run with fewer layers": (NotFoundError, "m/short has no layer 2", {"run_b": "m/short"}),
+    "second run with fewer layers": (
+        NotFoundError,
+        "m/short has no layer 2",
+        {"run_b": "m/short"},
+    ),
     "unknown second run": (NotFoundError, 'No run "m/bb". Did you mean "m/b"', {"run_b": "m/bb"}),
     "empty second run": (NotFoundError, 'No run ""', {"run_b": ""}),
     "against another corpus": (ArgumentError, "runs are compared over the same pairs", {"against": "o/base"}),
@@ -436,7 +440,11 @@ REFUSED: dict[str, tuple[type[RepstoreError], str, dict]] = {
         {"against": ("m/b", 9)},
     ),
     "against a negative layer": (NotFoundError, "m/a has no layer -1", {"against": -1}),
-    "against a run with fewer layers": (NotFoundError, "m/short has no layer 2", {"against": "m/short"}),
+    "against a run with fewer layers": (
+        NotFoundError,
+        "m/short ends at layer 1. Ask for layers up to it",
+        {"against": "m/short"},
+    ),
     "against a fraction": (ArgumentError, "1.5. is no layer", {"against": ("m/b", 1.5)}),
     "labels and ratings at once": (
         ArgumentError,
@@ -453,3 +461,60 @@ def test_what_cannot_be_scored_is_refused_with_the_reason(store, case):
     error, message, options = REFUSED[case]
     with pytest.raises(error, match=message.replace("(", r"\(")):
         store.probe(**{"name": "wic", "run": "m/a"} | options)
+
+
+def test_a_part_of_speech_that_a_split_lacks_is_not_suggested(tmp_path):
+    corpus = small_corpus()
+    texts = [
+        dataclasses.replace(
+            text, words=tuple(dataclasses.replace(word, pos="N" if n < 40 else "V") for word in text.words)
+        )
+        for n, text in enumerate(corpus.texts())
+    ]
+    pairs = [
+        Pair(0, 1, "dev", True),
+        Pair(2, 3, "dev", False),
+        Pair(4, 5, "test", True),
+        Pair(50, 51, "dev", True),
+    ]
+    path = build_store(
+        tmp_path / "store", corpus_of(texts, pairs), [SyntheticRun("m/base", random_layers(80, 6, 2))]
+    )
+    with repstore.open(path) as store, pytest.raises(NotFoundError, match=r'part of speech "V"\. Known: N\.'):
+        store.probe("wic", pos="V")
+
+
+def test_labels_in_no_split_say_how_to_ask(tmp_path):
+    pairs = [Pair(n, n + 1, None, bool(n % 2)) for n in range(30)]
+    path = build_store(
+        tmp_path / "store",
+        corpus_of(list(small_corpus().texts()), pairs),
+        [SyntheticRun("m/base", random_layers(80, 6, 2))],
+    )
+    with repstore.open(path) as store:
+        with pytest.raises(NotFoundError, match='in no split: select on and evaluate on "all"'):
+            store.probe("wic")
+        assert store.probe("wic", select_on="all", evaluate_on="all")["n_pairs"] == [30, 30]
+
+
+def test_a_shallower_run_to_compare_with_says_where_it_ends(tmp_path):
+    runs = [SyntheticRun("m/deep", random_layers(80, 6, 4)), SyntheticRun("m/flat", random_layers(80, 6, 2))]
+    path = build_store(tmp_path / "store", small_corpus(), runs)
+    with repstore.open(path) as store:
+        with pytest.raises(ArgumentError, match=r"m/flat ends at layer 1\. Ask for layers up to it"):
+            store.probe("wic", run="m/deep", against="m/flat")
+        assert len(store.probe("wic", run="m/deep", against="m/flat", layer=[0, 1])) == 2
+        assert len(store.probe("wic", run="m/deep", against=("m/flat", 1))) == 4
+
+
+def test_a_run_whose_corpus_is_lost_says_so(tmp_path):
+    path = build_store(tmp_path / "store", small_corpus(), [SyntheticRun("m/base", random_layers(80, 6, 2))])
+    (words,) = path.glob("corpora/*/words.parquet")
+    words.write_bytes(words.read_bytes()[:100])
+    repstore.repair(path)
+    with repstore.open(path) as store:
+        first = int(store.vectors(layer=0).word_ids[0])
+        with pytest.raises(StoreDamagedError, match='Corpus "synthetic" is missing'):
+            store.probe("wic")
+        with pytest.raises(NotFoundError, match=f"no word {first}"):
+            store.neighbors(first, layer=0)

@@ -218,3 +218,19 @@ def test_parquet_keeps_title_units_provenance_and_notes(tmp_path):
         "provenance": {"run": "0123", "layers": [0, 1], "seed": 0},
         "notes": ["Mind the gap.", "And the step."],
     }
+
+
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_a_terminal_shows_every_cell_whole_however_narrow_it_is(width, monkeypatch, capsys):
+    from repstore.cli import render
+
+    row = {"run": "smollm2/repeat", "layer": 9, "accuracy": 0.7665, "difference_low": 0.1021}
+    words = {"text": "She sat on the bank of the river.", "char_start": 15, "char_end": 19}
+    result = ResultTable(pa.Table.from_pylist([row | words]), "Two things")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(render.sys.stdout, "isatty", lambda: True, raising=False)
+    render.show(result, "table")
+    printed = capsys.readouterr().out
+    for cell in (*row, "smollm2/repeat", "0.766", "0.102", "[bank]"):
+        assert cell in printed.split() or cell in printed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
@@ -10,7 +10,7 @@ from typing import Any, Literal, SupportsIndex
 
 import pyarrow as pa
 
-from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, did_you_mean
 from repstore.spec import RunInfo, Span, Target
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
@@ -165,12 +165,14 @@ class Lookup:
         word_ids = [row["word_id"] for row in rows]
         words = self._catalog.query(WORDS_BY_ID, {"word_ids": word_ids}).to_pylist()
         by_id = {word["word_id"]: word for word in words}
+        _check_all(word_ids, by_id)
         return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
 
     def pieces(self, word_ids: Sequence[int]) -> list[tuple[Span, ...]]:
         """The characters of words in their texts, piece by piece."""
         found = self._catalog.query(SPANS_BY_ID, {"word_ids": list(word_ids)}).to_pylist()
         by_id = {row["word_id"]: tuple((start, end) for start, end in row["spans"]) for row in found}
+        _check_all(word_ids, by_id)
         return [by_id[word_id] for word_id in word_ids]
 
     def pairs(self, run: Run, target: Target | None, split: str, pos: str | None) -> FoundPairs:
@@ -189,6 +191,16 @@ class Lookup:
             vectors = RunVectors([folder / file for file in files], info.spec.model.n_layers, label)
             self._runs[run_id] = Run(info, label, vectors)
         return self._runs[run_id]
+
+
+def _check_all(word_ids: Sequence[int], known: Mapping[int, object]) -> None:
+    """Refuse words of a run whose corpus was lost."""
+    lost = next((word_id for word_id in word_ids if word_id not in known), None)
+    if lost is not None:
+        raise StoreDamagedError(
+            f"Word {lost} has a vector, but its corpus is missing. Ingest it again, as "
+            '"repstore verify" says.'
+        )
 
 
 def _full_name(row: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repstore.errors import NotFoundError, ResultError, did_you_mean
+from repstore.errors import NotFoundError, ResultError, StoreDamagedError, did_you_mean
 from repstore.spec import Target
 from repstore.storage.catalog import Catalog
 
@@ -28,8 +28,11 @@ ORDER BY split
 """
 POS_OF = """
 SELECT DISTINCT pos FROM words JOIN pairs ON word_id = word_a
-WHERE corpus_id = $corpus_id AND pos IS NOT NULL ORDER BY pos
+WHERE corpus_id = $corpus_id AND pos IS NOT NULL AND ($split = 'all' OR split = $split)
+  AND CASE $target WHEN 'label' THEN label IS NOT NULL ELSE score IS NOT NULL END
+ORDER BY pos
 """
+CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
 TARGETS_OF = "SELECT count(score) AS score, count(label) AS label FROM pairs WHERE corpus_id = $corpus_id"
 NAMES = {"label": "labelled", "score": "rated"}
 
@@ -65,8 +68,11 @@ def find_pairs(
     Raises:
         NotFoundError: no such split or part of speech.
         ResultError: the corpus has no pairs with labels or scores.
+        StoreDamagedError: the corpus is not in the store.
     """
     there = catalog.query(TARGETS_OF, {"corpus_id": corpus_id}).to_pylist()[0]
+    if not catalog.query(CORPUS, {"corpus_id": corpus_id}).num_rows:
+        raise StoreDamagedError(f'Corpus "{corpus}" is missing. Ingest it again, as "repstore verify" says.')
     target = target or ("score" if there["score"] else "label")
     if not there[target]:
         raise ResultError(f'Corpus "{corpus}" has no {NAMES[target]} pairs; this probe needs them.')
@@ -76,11 +82,11 @@ def find_pairs(
         known = {"corpus_id": corpus_id, "target": target}
         splits = [*catalog.query(SPLITS_OF, known)["split"].to_pylist(), ALL]
         if split not in splits:
-            raise NotFoundError(
-                f'Corpus "{corpus}" has no {NAMES[target]} pairs in split "{split}". '
-                f"{did_you_mean(split, splits)}"
-            )
-        tags = catalog.query(POS_OF, {"corpus_id": corpus_id})["pos"].to_pylist()
+            hint = did_you_mean(split, splits)
+            if splits == [ALL]:
+                hint = f'They are in no split: select on and evaluate on "{ALL}".'
+            raise NotFoundError(f'Corpus "{corpus}" has no {NAMES[target]} pairs in split "{split}". {hint}')
+        tags = catalog.query(POS_OF, known | {"split": split})["pos"].to_pylist()
         hint = did_you_mean(pos or "", tags)
         raise NotFoundError(f'No pair of split "{split}" of "{corpus}" has part of speech "{pos}". {hint}')
     columns = (table[name].to_numpy() for name in ("word_a", "word_b", "value"))

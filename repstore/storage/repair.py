@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repstore.errors import StoreError
+from repstore.errors import StoreDamagedError, StoreError
 from repstore.storage.catalog import publish_catalog
 from repstore.storage.files import TEMPORARY, make_folder, publish
 from repstore.storage.layout import Layout, RunLayout
@@ -49,6 +49,18 @@ def _remove(unfinished: Path) -> None:
         folder.rmdir()
 
 
+def _command_of_corpus(layout: Layout, corpus_id: str) -> str | None:
+    """The command of a run over the corpus, which brings the corpus back; None if no run says it."""
+    for path in sorted(layout.runs.glob("*/run.json")):
+        try:
+            run = read_run(layout, path.parent.name)
+        except StoreDamagedError:
+            continue
+        if run.spec.corpus_id == corpus_id:
+            return ingest_command(layout, run)
+    return None
+
+
 def _quarantine(layout: Layout, unit: str) -> list[str]:
     """Move a corpus, a run, or one part (named by its manifest entry) out of the way."""
     source = layout.root / unit
@@ -59,6 +71,8 @@ def _quarantine(layout: Layout, unit: str) -> list[str]:
         number = int(source.stem.removeprefix("part-"))
         moved += [path for path in (run.part(number), run.skipped(number)) if path.exists()]
         command = ingest_command(layout, read_run(layout, run.root.name))
+    elif source.parent == layout.corpora:
+        command = _command_of_corpus(layout, source.name) or command
     for path in moved:  # the manifest entry first: what it no longer names does not exist
         if not path.exists():
             continue

@@ -41,20 +41,21 @@ def draw(study: Study, folder: Path) -> dict[str, str]:
         add(
             "contrast.png",
             "The decoder beside the masked language model, standardized over the corpus, with the exact "
-            "threshold. Gray: Llama-2-7B (repeat) and BERT-large, by the arithmetic of the paper.",
+            "threshold. Gray: Llama-2-7B (repeat, batch30) and BERT-large (standardization not stated).",
             [_contrast(study)],
         )
     if study.about["n_rated"]:
         add(
             "ratings.png",
             "Spearman's correlation of cosines with the ratings of RAW-C, standardized over the corpus. No "
-            "such figures by layer were released.",
+            "such figures by layer were released. Where all cosines are equal there is no point.",
             [Panel("RAW-C", _ratings(study))],
             "Spearman's correlation",
         )
     add(
         "thresholds.png",
-        "The threshold chosen at every layer: from the grid of the paper, and exactly.",
+        "The threshold chosen at every layer: from the grid of the paper, and exactly. It is 0 where no "
+        "threshold of the grid tells pairs apart.",
         [
             Panel(
                 template,

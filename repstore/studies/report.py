@@ -198,7 +198,8 @@ def _ratings(study: Study, figures: Mapping[str, str]) -> list[str]:
     return [
         *_section("Human ratings", figures, "ratings.png"),
         _table(head, rows),
-        "RAW-C has no development pairs: the best layer is the best on the pairs it is scored on.",
+        "RAW-C has no development pairs: the best layer is the best on the pairs it is scored on. Its pairs "
+        "share few words, and intervals take them as independent, so they are too short.",
     ]
 
 
@@ -226,7 +227,7 @@ def _layer_table(study: Study, how: Arithmetic, column: str, style: str) -> str:
 
 
 def _quirks(study: Study) -> str:
-    about, with_colon = study.about, ""
+    about, with_colon = study.about, " (`--prompt-quirk` asks for both ways)"
     if about["has_quirk"]:
         found = []
         for name in PROMPTS_WITH_COLON:
