@@ -1,0 +1,45 @@
+"""Arguments and options that commands share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from repstore.cli.render import Format
+
+if TYPE_CHECKING:
+    from repstore.store import Store
+
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw into a .png, .svg or .pdf file.")
+]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="Name of a run; not needed if the store has one.")
+]
+LayersOption = Annotated[str, typer.Option(help='Layers: "all", or numbers and ranges such as 0,4,8-12.')]
+
+
+def open_store(path: Path) -> Store:
+    """The store of a command."""
+    import repstore
+
+    return repstore.open(path)
+
+
+def layers_of(given: str) -> list[int] | Literal["all"]:
+    """Layers from "all" or from numbers and ranges such as 0,4,8-12."""
+    if given == "all":
+        return "all"
+    layers: list[int] = []
+    for piece in given.split(","):
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", piece.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
+            raise typer.BadParameter(f'"{given}" is not "all" or layers such as 0,4,8-12.')
+        layers += range(first, last + 1)
+    return layers
