@@ -49,12 +49,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One sentence or passage with the words wanted from it, in order of position."""
+    """One sentence or passage with the words wanted from it, in order of position.
+
+    `others` are its other words, in order and apart from these, where the corpus says which they are.
+    """
 
     text: str
     words: tuple[Word, ...]
     split: str | None = None
     language: str | None = None
+    others: tuple[Word, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
