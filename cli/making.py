@@ -22,7 +22,7 @@ def ingest(
         str,
         typer.Argument(
             help="Corpus: wic:FOLDER, senses:FILE.jsonl, text:FILE, or rawc, wictsv, mclwic, am2ico, scws, "
-            "usim, cosimlex or dwug with a path (docs/corpora.md)."
+            "usim, cosimlex, dwug, raganato or coarsewsd20 with a path (docs/corpora.md)."
         ),
     ],
     store: StorePath,

@@ -17,6 +17,9 @@ StoredDType = Literal["float16", "float32"]
 Standardize = Literal["none", "side", "batch30", "corpus"]
 Frame = Literal["none", "center", "corpus"]
 Metric = Literal["cosine", "l2", "csls"]
+Search = Literal["auto", "exact", "index"]
+IndexKind = Literal["rabitq", "ivf", "hnsw"]
+IndexChoice = Literal["auto", "rabitq", "ivf", "hnsw"]
 Threshold = Literal["exact", "grid"]
 Target = Literal["label", "score"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
@@ -51,12 +54,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One sentence or passage with the words wanted from it, in order of position."""
+    """One sentence or passage with the words wanted from it, in order of position.
+
+    `others` are its other words, in order and apart from these, where the corpus says which they are.
+    """
 
     text: str
     words: tuple[Word, ...]
     split: str | None = None
     language: str | None = None
+    others: tuple[Word, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +235,54 @@ class Part:
     skipped_file: str | None
     skipped_sha256: str | None
     layers: tuple[LayerStats, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What an index found of the true neighbors of words that were not in it.
+
+    Attributes:
+        k: neighbors asked for.
+        n_queries: words asked about.
+        recall: share of the k that are as near as the true k-th.
+        scanned: share of the queries that were scanned after all, since the index could not tell.
+    """
+
+    k: int
+    n_queries: int
+    recall: float
+    scanned: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What the JSON file of an index says.
+
+    Attributes:
+        run_id, layer, frame: which vectors it is of, and in which space.
+        kind: which kind of index.
+        file, bytes, sha256: the FAISS file, from the folder of the run.
+        parts: SHA-256 of the parts that it was built from, in order.
+        n_words: vectors in it.
+        held_out: the rows that were added last, after they had served as queries.
+        n_candidates: how many candidates are weighed for an answer.
+        recall: what that gives.
+        faiss: version that built it.
+    """
+
+    run_id: str
+    layer: int
+    frame: Frame
+    kind: IndexKind
+    file: str
+    bytes: int
+    sha256: str
+    parts: tuple[str, ...]
+    n_words: int
+    held_out: tuple[int, ...]
+    n_candidates: int
+    recall: Recall
+    faiss: str
 
 
 def digest(value: Any) -> str:

@@ -150,3 +150,16 @@ def test_with_all_words_has_those_that_a_word_in_pieces_encloses():
     (text,) = everything.texts()
     assert [word.form for word in text.words] == ["They", "turned off", "it"]
     assert list(everything.pairs()) == [Pair(1, 1)]
+
+
+def test_with_all_words_has_the_others_that_the_corpus_knows_of_and_looks_for_none_beside_them():
+    sat = Word(1, 4, 7, "sat", "sit", "V", "sit.1")
+    she = Word(0, 0, 3, "She", "she", "PRON")
+    text = Text("She sat down.", (sat,), others=(she,))
+    source = Corpus("x", "x:x", lambda: iter([text]), lambda: iter([Pair(0, 0)]))
+    everything = with_all_words(source)
+    assert [text.words for text in everything.texts()] == [(she, sat)]
+    assert list(everything.pairs()) == [Pair(1, 1)]
+    assert identify(source) == identify(
+        Corpus("x", "x:x", lambda: iter([Text(text.text, (sat,))]), source.pairs)
+    )

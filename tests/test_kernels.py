@@ -76,8 +76,6 @@ def test_cosine_with_a_zero_vector_is_zero():
     rows[2] = 0
     layer = in_parts(rows)
     assert cosines_of(layer, np.array([2, 2, 0]), np.array([2, 1, 2])).tolist() == [0, 0, 0]
-    assert kernels.query_cosines(layer, rows[2]).tolist() == [0] * 5
-    assert kernels.query_cosines(layer, rows[0])[2] == 0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -101,15 +99,6 @@ def test_pair_cosines_equal_plain_loops(data, dtype, n_rows, d_model):
     assert got == pytest.approx([oracles.cosine(rows[a], rows[b]) for a, b in pairs], abs=ERROR)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.data(), st.sampled_from(DTYPES), st.integers(1, 6), st.integers(1, 33))
-def test_query_cosines_equal_plain_loops(data, dtype, n_rows, d_model):
-    rows = data.draw(matrices(dtype, n_rows, d_model))
-    query = data.draw(matrices(data.draw(st.sampled_from(DTYPES)), 1, d_model))[0]
-    got = kernels.query_cosines(in_parts(rows), query)
-    assert got == pytest.approx([oracles.cosine(query, row) for row in rows], abs=ERROR)
-
-
 @pytest.mark.parametrize("sizes", [(), (1,), (10, 1, 20), (30, 9)])
 @pytest.mark.parametrize("widened", [(), (0,), (0, 1)])
 def test_parts_and_mixed_dtypes_do_not_change_cosines(sizes, widened):
@@ -118,9 +107,6 @@ def test_parts_and_mixed_dtypes_do_not_change_cosines(sizes, widened):
     layer = in_parts(rows, *sizes, widened=widened)
     expected = [oracles.cosine(rows[x], rows[y]) for x, y in zip(a, b, strict=True)]
     assert cosines_of(layer, a, b) == pytest.approx(expected, abs=ERROR)
-    expected = [oracles.cosine(rows[7], row) for row in rows]
-    for dtype in DTYPES:
-        assert kernels.query_cosines(layer, rows[7].astype(dtype)) == pytest.approx(expected, abs=ERROR)
 
 
 def test_blocks_cover_every_row_once_at_any_width():

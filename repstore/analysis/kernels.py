@@ -136,27 +136,6 @@ def _chunks(start: int, stop: int) -> Iterator[slice]:
     return (slice(n, min(n + PAIRS_AT_ONCE, stop)) for n in range(start, stop, PAIRS_AT_ONCE))
 
 
-def query_cosines(vectors: LayerVectors, query: np.ndarray) -> np.ndarray:
-    """Cosine of every stored vector with one query.
-
-    Args:
-        vectors: the layer to search.
-        query: *Shape:* (d_model,), float16 or float32.
-
-    *Shape:* (n_words,), float64; error about 2e-6.
-    """
-    query_norm = float(norms(to_float32(query[None]))[0])
-    found = []
-    for block in vectors.blocks:
-        if query.dtype == block.dtype:
-            dots = np.asarray(numkong.cdist(query[None], block, "dot"), np.float64)[0]
-        else:
-            wide = to_float32(query[None])[0]
-            dots = np.concatenate([part @ wide for part in float32_blocks(block)]).astype(np.float64)
-        found.append(cosines(dots, norms(block), query_norm))
-    return np.concatenate(found)
-
-
 def float32_blocks(matrix: np.ndarray) -> Iterator[np.ndarray]:
     """Consecutive rows of a matrix as float32, in one buffer that every step overwrites.
 

@@ -14,6 +14,8 @@ source                   what it reads
 ``usim:FOLDER``          Usim-2, uses of a lemma with ratings of similarity
 ``cosimlex:FILE.csv``    CoSimLex, two words in one context with ratings of similarity
 ``dwug:FOLDER``          DWUG, uses of a word with judgments of their relatedness
+``raganato:PATH``        SemCor, Senseval and SemEval as in the unified evaluation framework
+``coarsewsd20:FOLDER``   CoarseWSD-20, twenty nouns in their coarse senses
 =======================  ======================================================================
 """
 
@@ -23,10 +25,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from repstore.corpus.am2ico import read_am2ico
+from repstore.corpus.coarsewsd20 import read_coarsewsd20
 from repstore.corpus.cosimlex import read_cosimlex
 from repstore.corpus.dwug import read_dwug
 from repstore.corpus.mclwic import read_mclwic
 from repstore.corpus.plain import read_text
+from repstore.corpus.raganato import read_raganato
 from repstore.corpus.rawc import read_rawc
 from repstore.corpus.scws import read_scws
 from repstore.corpus.senses import read_senses
@@ -50,6 +54,8 @@ READERS: dict[str, Callable[[Path], Corpus]] = {
     "usim": read_usim,
     "cosimlex": read_cosimlex,
     "dwug": read_dwug,
+    "raganato": read_raganato,
+    "coarsewsd20": read_coarsewsd20,
 }
 
 

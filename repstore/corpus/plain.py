@@ -44,7 +44,8 @@ def words_of(text: str) -> Iterator[Word]:
 def with_all_words(corpus: Corpus) -> Corpus:
     """A corpus in which every word of every text is a word, annotated where it was before.
 
-    Pairs are kept. Its name ends in ``-all``, so that it can stand in a store beside the corpus itself.
+    Which these are the corpus itself says, or else blanks and punctuation (`words_of`). Pairs are kept. Its
+    name ends in ``-all``, so that it can stand in a store beside the corpus itself.
     """
 
     def texts() -> Iterator[Text]:
@@ -64,13 +65,18 @@ def with_all_words(corpus: Corpus) -> Corpus:
 
 
 def _filled(text: Text) -> list[tuple[Word, bool]]:
-    """The annotated words of a text and the others that do not overlap them, in order; and which is which."""
-    others = [
+    """The annotated words of a text and the others, in order; and which is which."""
+    others = _others(text) if text.others is None else text.others
+    both = [(word, True) for word in text.words] + [(word, False) for word in others]
+    return sorted(both, key=lambda each: each[0].char_start)
+
+
+def _others(text: Text) -> list[Word]:
+    """The words of a text that do not overlap the annotated ones."""
+    return [
         word
         for word in words_of(text.text)
         if not any(
             start < word.char_end and word.char_start < end for w in text.words for start, end in w.pieces
         )
     ]
-    both = [(word, True) for word in text.words] + [(word, False) for word in others]
-    return sorted(both, key=lambda each: each[0].char_start)

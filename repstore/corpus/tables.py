@@ -1,4 +1,4 @@
-"""Rows of text files: columns by name, numbers and truth values in them."""
+"""Rows of text files: columns by name, lines beside lines, numbers and truth values."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def table(
     Raises:
         CorpusError: a column is missing, or a row has more or fewer fields than there are columns.
     """
-    rows = fields(path, delimiter)
-    at, header = next(rows, (Place(path, 1), []))
+    found = fields(path, delimiter)
+    at, header = next(found, (Place(path, 1), []))
     names = [name.strip() for name in header]
     if missing := [name for name in columns if name not in names]:
         raise at.refuse(f'no column "{missing[0]}"', f"a first line that names {', '.join(columns)}")
-    for at, row in rows:
+    for at, row in found:
         if len(row) != len(names):
             raise at.refuse(f"{len(row)} columns", f"{len(names)} as in the first line")
         yield at, dict(zip(names, row, strict=True))
@@ -49,6 +49,28 @@ def fields(path: Path, delimiter: str = "\t") -> Iterator[tuple[Place, list[str]
                 yield Place(path, reader.line_num), row
     except csv.Error as error:
         raise Place(path, reader.line_num).refuse(str(error), f'fields separated by "{delimiter}"') from None
+
+
+def rows(path: Path) -> list[tuple[Place, str]]:
+    """The lines of a file, less blanks at their ends, and less empty ones at its end."""
+    found = [(at, line.strip()) for at, line in lines(path)]
+    while found and not found[-1][1]:
+        found.pop()
+    return found
+
+
+def beside(examples: Sequence[object], path: Path) -> list[tuple[Place, str]]:
+    """The lines of a file that has one for every example.
+
+    Raises:
+        CorpusError: it has more or fewer.
+    """
+    found = rows(path)
+    if len(found) != len(examples):
+        raise Place(path, max(len(found), 1)).refuse(
+            f"{len(found)} lines", f"{len(examples)}, one for each example"
+        )
+    return found
 
 
 def unquoted(field: str) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repstore.corpus.pairs import Row, Use, pair_corpus
-from repstore.corpus.source import Corpus, Place, language_of, lines
-from repstore.corpus.tables import truth
+from repstore.corpus.source import Corpus, Place, language_of
+from repstore.corpus.tables import beside, rows, truth
 from repstore.corpus.targets import word_at
 from repstore.errors import CorpusError
 from repstore.spec import Span
@@ -43,10 +43,10 @@ def read_wictsv(folder: Path) -> Corpus:
 
 
 def _rows(folder: Path, split: str, language: str) -> Iterator[Row]:
-    examples = _lines(_file(folder, split, "examples"))
-    definitions = _beside(examples, _file(folder, split, "definitions"))
+    examples = rows(_file(folder, split, "examples"))
+    definitions = beside(examples, _file(folder, split, "definitions"))
     labels_file = _file(folder, split, "labels")
-    labels = _beside(examples, labels_file) if labels_file.is_file() else [None] * len(examples)
+    labels = beside(examples, labels_file) if labels_file.is_file() else [None] * len(examples)
     for (at, line), definition, label in zip(examples, definitions, labels, strict=True):
         at_definition, gloss = definition
         whole = word_at(at_definition, gloss, [(0, len(gloss))])
@@ -81,21 +81,3 @@ def _nth(at: Place, context: str, index: int) -> Span:
 
 def _file(folder: Path, split: str, kind: str) -> Path:
     return folder / FOLDERS[split] / f"{split}_{kind}.txt"
-
-
-def _lines(path: Path) -> list[tuple[Place, str]]:
-    """The lines of a file, less empty ones at its end."""
-    found = [(at, line.strip()) for at, line in lines(path)]
-    while found and not found[-1][1]:
-        found.pop()
-    return found
-
-
-def _beside(examples: list[tuple[Place, str]], path: Path) -> list[tuple[Place, str]]:
-    """The lines of a file that has one for every example."""
-    found = _lines(path)
-    if len(found) != len(examples):
-        raise Place(path, max(len(found), 1)).refuse(
-            f"{len(found)} lines", f"{len(examples)}, one for each example"
-        )
-    return found

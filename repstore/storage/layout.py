@@ -122,3 +122,16 @@ class RunLayout:
     def skipped(self, part: int) -> Path:
         """The words of a part that have no vector."""
         return self.root / "skipped" / f"part-{part:05d}.parquet"
+
+    @property
+    def indexes(self) -> Path:
+        """Folder of the indexes, all of them derived."""
+        return self.root / "index"
+
+    def index_info(self, layer: int, frame: str) -> Path:
+        """The file that says which index of a layer counts."""
+        return self.indexes / f"layer-{layer:02d}-{frame}.json"
+
+    def index(self, layer: int, frame: str, edition: str) -> Path:
+        """A FAISS file; an index built anew is another edition."""
+        return self.indexes / f"layer-{layer:02d}-{frame}-{edition}.faiss"

@@ -1,0 +1,246 @@
+"""Indexes of a layer: sketches from which candidates come. The vectors themselves stay in the parts.
+
+The only module that knows FAISS. A file is written whole or not at all, and one that is not what was written,
+or is of other parts, is not used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repstore.errors import StoreDamagedError
+from repstore.spec import Frame, IndexInfo, IndexKind, Recall
+from repstore.storage.files import (
+    TEMPORARY,
+    make_folder,
+    publish,
+    read_json,
+    sha256_of,
+    sync_file,
+    unwritten,
+    write_json,
+)
+from repstore.storage.layout import RunLayout
+
+if TYPE_CHECKING:
+    import faiss
+
+SEED = 5
+"""Of the rotation, so that the same vectors give the same bytes."""
+
+QUERY_BITS = 8
+"""Bits per dimension of a query against a sketch."""
+
+LINKS = 32
+"""Of a word in the graph of an ``hnsw`` index."""
+
+BREADTH = 200
+"""Words looked at where one is put into the graph."""
+
+TRAINING = 1 << 16
+"""Most words from which a sketch learns where its center and its cells are."""
+
+
+class Sketch:
+    """An index in memory: unit vectors go in, and the rows whose products with a query seem highest come out.
+
+    Kinds: ``rabitq``: one bit per dimension after a rotation (Gao & Long 2024), all of them compared;
+    ``ivf``: the same in cells, of which some are looked into; ``hnsw``: a graph (Malkov & Yashunin 2018) over
+    vectors rounded to float16.
+    """
+
+    def __init__(self, index: faiss.Index) -> None:
+        self._index = index
+
+    @classmethod
+    def empty(cls, kind: IndexKind, d_model: int, n_words: int) -> Sketch:
+        """An index of nothing, fit for `n_words` words."""
+        import faiss
+
+        if kind == "hnsw":
+            graph = faiss.IndexHNSWSQ(
+                d_model, faiss.ScalarQuantizer.QT_fp16, LINKS, faiss.METRIC_INNER_PRODUCT
+            )
+            graph.hnsw.efConstruction = BREADTH
+            return cls(graph)
+        if kind == "ivf":
+            cells = faiss.IndexFlatIP(d_model)
+            bits = faiss.IndexIVFRaBitQ(cells, d_model, n_cells(n_words), faiss.METRIC_INNER_PRODUCT)
+            cells.this.disown()
+            bits.own_fields = True
+        else:
+            bits = faiss.IndexRaBitQ(d_model, faiss.METRIC_INNER_PRODUCT)
+        bits.qb = QUERY_BITS
+        rotation = faiss.RandomRotationMatrix(d_model, d_model)
+        rotation.init(SEED)
+        index = faiss.IndexPreTransform(rotation, bits)
+        rotation.this.disown()
+        bits.this.disown()
+        index.own_fields = True
+        return cls(index)
+
+    def train(self, rows: np.ndarray) -> None:
+        """Learn from some unit vectors. *Shape:* (n_rows, d_model), float32."""
+        self._index.train(rows)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Add unit vectors. *Shape:* (n_rows, d_model), float32."""
+        self._index.add(rows)
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def candidates(self, query: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The n vectors that seem nearest, by the order in which they were added.
+
+        Args:
+            query: a unit vector. *Shape:* (d_model,), float32.
+            n: how many; fewer come back if fewer are found.
+
+        Returns:
+            Numbers and estimated products, best first. *Shape of each:* (up to n,), int64 and float64.
+        """
+        import faiss
+
+        n = min(n, len(self))
+        inner = self._inner
+        if isinstance(inner, faiss.IndexHNSW):
+            inner.hnsw.efSearch = n
+        elif isinstance(inner, faiss.IndexIVF):
+            inner.nprobe = max(1, min(inner.nlist, n // 8))
+        estimates, found = self._index.search(query[None], n)
+        there = found[0] >= 0
+        return found[0][there], estimates[0][there].astype(np.float64)
+
+    @cached_property
+    def _inner(self) -> faiss.Index:
+        """The index behind the rotation."""
+        import faiss
+
+        index = self._index
+        return faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
+
+    def write(self, path: Any) -> None:
+        """Write the index into a file."""
+        import faiss
+
+        faiss.write_index(self._index, str(path))
+
+    @classmethod
+    def read(cls, data: bytes) -> Sketch:
+        """The index that a file holds."""
+        import faiss
+
+        return cls(faiss.deserialize_index(np.frombuffer(data, np.uint8)))
+
+
+def n_cells(n_words: int) -> int:
+    """Cells of an ``ivf`` index: four times the root of the number of words, as far as they can be learned."""
+    return max(1, min(round(4 * n_words**0.5), min(n_words, TRAINING) // 39))
+
+
+def bytes_in_memory(kind: IndexKind, n_words: int, d_model: int) -> int:
+    """About how much memory it takes to build an index."""
+    training = 4 * d_model * min(n_words, TRAINING) * 2
+    per_word = 2 * d_model + 8 * LINKS + 64 if kind == "hnsw" else d_model // 8 + 24
+    return 2 * n_words * per_word + (0 if kind == "hnsw" else training)
+
+
+def faiss_version() -> str:
+    """Version of the library."""
+    import faiss
+
+    return str(faiss.__version__)
+
+
+def write_index(run: RunLayout, sketch: Sketch, about: dict[str, Any]) -> IndexInfo:
+    """Write an index and, last, the file that makes it count; the one before it goes.
+
+    Args:
+        run: folder of the run.
+        sketch: the index.
+        about: what `IndexInfo` says of it, but for the file.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    layer, frame = about["layer"], about["frame"]
+    draft = run.indexes / f"layer-{layer:02d}-{frame}.faiss{TEMPORARY}"
+    make_folder(run.indexes)
+    try:
+        sketch.write(draft)
+        sync_file(draft)
+        sha256 = sha256_of(draft)
+        n_bytes = draft.stat().st_size
+    except (OSError, RuntimeError) as error:
+        draft.unlink(missing_ok=True)
+        raise unwritten(draft, error) from error
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    path = run.index(layer, frame, sha256[:8])
+    publish(draft, path)
+    name = path.relative_to(run.root).as_posix()
+    info = IndexInfo(file=name, bytes=n_bytes, sha256=sha256, **about)
+    write_json(run.index_info(layer, frame), dataclasses.asdict(info))
+    for other in run.indexes.glob(f"layer-{layer:02d}-{frame}-*.faiss"):
+        if other != path:
+            other.unlink()
+    return info
+
+
+def read_index_info(run: RunLayout, layer: int, frame: Frame) -> IndexInfo | None:
+    """What is said of the index of a layer; None if there is none.
+
+    Raises:
+        StoreDamagedError: it is not what was written.
+    """
+    path = run.index_info(layer, frame)
+    if not path.exists():
+        return None
+    said = read_json(path)
+    known = {"parts": tuple(said["parts"]), "held_out": tuple(said["held_out"])}
+    return IndexInfo(**said | known | {"recall": Recall(**said["recall"])})
+
+
+def is_current(info: IndexInfo, parts: Iterable[str]) -> bool:
+    """Whether an index is of these parts, and of all of them."""
+    return info.parts == tuple(parts)
+
+
+def read_sketch(run: RunLayout, info: IndexInfo) -> Sketch:
+    """Read an index, if every byte is as it was written.
+
+    Raises:
+        StoreDamagedError: it is not, or is missing.
+    """
+    path = run.root / info.file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreDamagedError(f"{path} cannot be read: {error.strerror}.") from None
+    if hashlib.sha256(data).hexdigest() != info.sha256:
+        raise StoreDamagedError(f"{path} is not what was written.")
+    return Sketch.read(data)
+
+
+def drop_index(run: RunLayout, layer: int, frame: Frame) -> bool:
+    """Remove the index of a layer. Returns whether there was one."""
+    path = run.index_info(layer, frame)
+    was_there = path.exists()
+    path.unlink(missing_ok=True)  # first: what it no longer names does not exist
+    for file in run.indexes.glob(f"layer-{layer:02d}-{frame}-*.faiss"):
+        file.unlink()
+    return was_there
+
+
+def rows_in_order(n_words: int, held_out: Sequence[int]) -> np.ndarray:
+    """Which row of the layer each number of an index is. *Shape:* (n_words,), int64."""
+    last = np.array(held_out, np.int64)
+    return np.concatenate([np.setdiff1d(np.arange(n_words), last), last])
