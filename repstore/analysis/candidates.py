@@ -10,8 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+
+Crowd = Literal["leave", "cut"]
+"""A query with more candidates than can be kept: it is left without any, or it keeps the best of them."""
 
 STRIP = 1 << 18
 """Scores looked at together: they stay in a core's cache, and take 100 bytes each if all are candidates."""
@@ -53,8 +57,7 @@ class Candidates:
 
     Attributes:
         query, vector: a pair each, in order of the query, then of the vector. *Shape of each:* (n_pairs,).
-        crowded: whether a query had more than could be kept, so that some are missing.
-            *Shape:* (n_queries,), bool.
+        crowded: whether a query had more than could be kept; see `Crowd`. *Shape:* (n_queries,), bool.
     """
 
     query: np.ndarray
@@ -62,7 +65,9 @@ class Candidates:
     crowded: np.ndarray
 
 
-def candidates(left: Factors, right: Iterable[Factors], n_wanted: int, block_rows: int) -> Candidates:
+def candidates(
+    left: Factors, right: Iterable[Factors], n_wanted: int, block_rows: int, crowd: Crowd
+) -> Candidates:
     """All vectors of the right side that may be among the `n_wanted` of highest score.
 
     Args:
@@ -70,11 +75,13 @@ def candidates(left: Factors, right: Iterable[Factors], n_wanted: int, block_row
         right: the vectors, in blocks of up to `block_rows`, each valid until the next is asked for.
         n_wanted: at least 1.
         block_rows: see `right`.
+        crowd: what becomes of a query with more than `n_wanted` and `SPARE` of them.
     """
     n_queries = len(left.rows)
     step = max(1, STRIP // block_rows)
     strips = [
-        _Strip(left.slack[start : start + step], start, n_wanted) for start in range(0, n_queries, step)
+        _Strip(left.slack[start : start + step], start, n_wanted, crowd)
+        for start in range(0, n_queries, step)
     ]
     scores = np.empty(n_queries * block_rows, left.rows.dtype)
     n_seen = 0
@@ -96,12 +103,14 @@ class _Strip:
     whatever reaches the worst of `best` may be among the nearest, and nothing else can.
     """
 
-    def __init__(self, slack: np.ndarray, first_query: int, n_wanted: int) -> None:
+    def __init__(self, slack: np.ndarray, first_query: int, n_wanted: int, crowd: Crowd) -> None:
         self._slack = slack
         self._first_query = first_query
         self._n_wanted = n_wanted
+        self._crowd = crowd
         self._best = np.full((len(slack), n_wanted), -np.inf, slack.dtype)
         self._cutoff = np.full(len(slack), -np.inf, slack.dtype)
+        self._bar = self._cutoff.copy()  # what a crowded query still takes must reach this, too
         self._crowded = np.zeros(len(slack), bool)
         self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._n_seen = 0
@@ -138,7 +147,7 @@ class _Strip:
         return query[order] + self._first_query, vector[order], self._crowded
 
     def _hits(self, highest: np.ndarray) -> np.ndarray:
-        return np.flatnonzero(highest >= self._cutoff[:, None])
+        return np.flatnonzero(highest >= np.maximum(self._cutoff, self._bar)[:, None])
 
     def _raise_by(self, query: np.ndarray, lowest: np.ndarray) -> None:
         """Let some scores in. *Shape of each:* (n,), in order of the query."""
@@ -163,13 +172,22 @@ class _Strip:
         kept = values >= self._cutoff[query]
         query, vector, values = query[kept], vector[kept], values[kept]
         counts = np.bincount(query, minlength=len(self._best))
-        most = self._n_wanted + SPARE
-        if counts.max() > most:
-            self._crowded |= counts > most
-            order = np.lexsort((vector, -values, query))
-            place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-            order = order[place < most]
-            query, vector, values = query[order], vector[order], values[order]
+        crowded = counts > self._n_wanted + SPARE
+        if crowded.any():
+            self._crowded |= crowded
+            kept = self._best_of(query, vector, values) if self._crowd == "cut" else ~crowded[query]
+            query, vector, values = query[kept], vector[kept], values[kept]
+            self._bar[crowded] = np.inf
+            if self._crowd == "cut":
+                worst = values[np.searchsorted(query, np.flatnonzero(crowded), side="right") - 1]
+                self._bar[crowded] = np.nextafter(worst, np.inf)  # of equals the first stay
         self._seen = [(query, vector, values)]
         self._n_seen = len(query)
         return query, vector, values
+
+    def _best_of(self, query: np.ndarray, vector: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Which to keep of what was seen, in order of the query, best first. *Shape:* (n_kept,), int64."""
+        order = np.lexsort((vector, -values, query))
+        counts = np.bincount(query, minlength=len(self._best))
+        place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return order[place < self._n_wanted + SPARE]

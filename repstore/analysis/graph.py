@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repstore.analysis.candidates import SPARE, Candidates, candidates
+from repstore.analysis.candidates import SPARE, Candidates, Crowd, candidates
 from repstore.analysis.distinct import Distinct
 from repstore.analysis.metrics import Nearness, nearness
 from repstore.analysis.space import Space
@@ -194,23 +194,25 @@ def _nearest(near: Nearness, queries: np.ndarray, n_wanted: int) -> tuple[np.nda
 
 def _pairs(near: Nearness, mapped: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarray]:
     """Queries, ascending, each with the distinct vectors that may be its nearest. *Shape of each:* (n,)."""
-    found = _candidates(near, mapped, n_wanted, np.float32)
+    found = _candidates(near, mapped, n_wanted, np.float32, "leave")
     again = np.flatnonzero(found.crowded)
     if not len(again):
         return found.query, found.vector
-    closer = _candidates(near, mapped[again], n_wanted, np.float64)
-    kept = ~found.crowded[found.query]
-    query = np.concatenate([found.query[kept], again[closer.query]])
+    closer = _candidates(near, mapped[again], n_wanted, np.float64, "cut")
+    query = np.concatenate([found.query, again[closer.query]])
     order = np.argsort(query, kind="stable")
-    return query[order], np.concatenate([found.vector[kept], closer.vector])[order]
+    return query[order], np.concatenate([found.vector, closer.vector])[order]
 
 
-def _candidates(near: Nearness, mapped: np.ndarray, n_wanted: int, dtype: type[np.floating]) -> Candidates:
+def _candidates(
+    near: Nearness, mapped: np.ndarray, n_wanted: int, dtype: type[np.floating], crowd: Crowd
+) -> Candidates:
     """Blocks of vectors take an eighth of the budget at most, scores a quarter."""
     n_bytes = np.dtype(dtype).itemsize
     block_rows = min(BUDGET // 8 // (mapped.shape[1] + 1), BUDGET // 4 // len(mapped)) // n_bytes
     block_rows = max(1, min(block_rows, len(near.distinct.first)))
-    return candidates(near.left(mapped, dtype), near.right(dtype, block_rows), n_wanted, block_rows)
+    left, right = near.left(mapped, dtype), near.right(dtype, block_rows)
+    return candidates(left, right, n_wanted, block_rows, crowd)
 
 
 def _best_words(
