@@ -6,9 +6,9 @@ repstore::
     pip install -c constraints.txt -e . faiss-cpu lancedb usearch chromadb qdrant-client sqlite-vec pysqlite3
 
 (pysqlite3 only where Python's own sqlite3 cannot load extensions.) Settings were chosen on clustered
-vectors, 20,000 of 1,024 dimensions: the fastest that found all ten nearest of nearly every query. Each class
-says what it sets and why. Similarity is cosine; where a library is faster on vectors of length one, it gets
-those.
+vectors, 20,000 of 1,024 dimensions, to find all ten nearest of nearly every query, with something to spare
+for harder vectors. Each class says what it sets and why. Similarity is cosine; where a library is faster on
+vectors of length one, it gets those.
 
 Two threads, where a library lets one choose. Qdrant follows the BLAS of numpy, so set ``OMP_NUM_THREADS=2``;
 ``OMP_WAIT_POLICY=passive`` keeps the threads of FAISS and of BLAS from spinning against each other.
