@@ -19,6 +19,7 @@ Frame = Literal["none", "center", "corpus"]
 Metric = Literal["cosine", "l2", "csls"]
 Threshold = Literal["exact", "grid"]
 Target = Literal["label", "score"]
+Clustering = Literal["kmeans", "agglomerative"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
 Span = tuple[int, int]
 """Characters of a text (code points), the end excluded."""
