@@ -100,9 +100,9 @@ class Probes:
         """Ask every layer of runs what it knows of meaning: a score for each, with its interval.
 
         - ``wic``, ``pairs``: are cosines higher where meanings are closer? Of pairs with labels, the accuracy
-          of "same sense if the cosine exceeds a threshold" (and AUC and Spearman's correlation); of pairs with
-          ratings, Spearman's and Pearson's correlation. ``wic`` is of labels; ``pairs`` of ratings where the
-          corpus has them, else of labels (docs/pairs.md).
+          of "same sense if the cosine exceeds a threshold" (and AUC and Spearman's correlation); of pairs
+          with ratings, Spearman's and Pearson's correlation. ``wic`` is of labels; ``pairs`` of ratings where
+          the corpus has them, else of labels (docs/pairs.md).
         - ``knn-wsd``, ``centroid-wsd``: do the nearest words of the lemma, or the nearest mean of a sense,
           have the sense of the word? Accuracy, and the mean F1 of senses (docs/senses.md).
         - ``wsi``: do clusters of the words of a lemma agree with its senses? (docs/senses.md)
@@ -117,8 +117,8 @@ class Probes:
                 - run: a run, or several; not needed if the store has one. Runs over one corpus are scored
                   over the pairs or words with vectors in all of them.
                 - layer: a layer, several, or "all".
-                - standardize: the space in which vectors are compared: ``none``: as stored; ``corpus``, unless
-                  given: standardized by all words of the run; of pairs also ``side`` and ``batch30``
+                - standardize: the space in which vectors are compared: ``none``: as stored; ``corpus``,
+                  unless given: standardized by all words of the run; of pairs also ``side`` and ``batch30``
                   (`analysis.pairs.similarities`), of senses also ``center``: less the mean of the run.
                 - pos: only this part of speech (of pairs: of the first word).
                 - resamples: for intervals, 10,000 unless given; 0 for none.

@@ -85,7 +85,8 @@ def of_weighted_means(values: np.ndarray, weights: np.ndarray, resampling: Resam
     """
     if values.shape[1] == 1:
         return np.full((len(values), resampling.n), np.nan)
-    return of_means(values * weights, resampling) / of_means(weights[None], resampling)
+    means: np.ndarray = of_means(values * weights, resampling) / of_means(weights[None], resampling)
+    return means
 
 
 def of_spearman(x: np.ndarray, y: np.ndarray, resampling: Resampling) -> np.ndarray:

@@ -47,12 +47,14 @@ class Lemma:
         *Shape:* (n_training,), int64.
         """
         places = np.flatnonzero(self.trains)
-        return places[np.argsort(self.has[places].argmax(axis=1), kind="stable")]
+        by_sense: np.ndarray = places[np.argsort(self.has[places].argmax(axis=1), kind="stable")]
+        return by_sense
 
     @cached_property
     def n_training(self) -> np.ndarray:
         """Training words of each sense. *Shape:* (n_senses,), int64."""
-        return np.count_nonzero(self.has[self.trains], axis=0)
+        counts: np.ndarray = np.count_nonzero(self.has[self.trains], axis=0)
+        return counts
 
     @property
     def is_monosemous(self) -> bool:
