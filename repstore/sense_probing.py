@@ -153,17 +153,15 @@ def _result(name: str, table: pa.Table, runs: Sequence[Run], asked: SenseProbe) 
     how = [f"standardize {asked.standardize}"]
     match asked.rule:
         case Nearest(k):
-            subject, of, settings = "Word-sense accuracy of the nearest words", "words", {"k": k}
+            subject, of, settings = "k-NN word-sense accuracy", "words", {"k": k}
             how.append(f"k {k}")
         case Centroids():
-            subject, of = "Word-sense accuracy of the nearest centroid", "words"
+            subject, of = "Centroid word-sense accuracy", "words"
         case Clusters(method):
             subject, of, settings = "Agreement of clusters with senses", "lemmas", {"method": method}
             how.append(method)
     if not isinstance(asked.rule, Clusters):
-        how.append(
-            f"train on {asked.train_on}" if asked.train_on else "each word left out for its own answer"
-        )
+        how.append(f"train on {asked.train_on}" if asked.train_on else "leave one out")
     interval = f"{bootstrap.LEVEL:.0%} interval, {asked.resampling.n:,} resamples of the {of}"
     units = {column: unit for column, unit in UNITS.items() if column in table.column_names}
     if asked.resampling.n:

@@ -1,4 +1,4 @@
-"""README.md, docs/pairs.md and docs/senses.md do what they say: their code runs, on a real model and a part of the data."""
+"""The code of README.md, docs/pairs.md and docs/senses.md runs, on a real model and a part of the data."""
 
 import json
 import re
