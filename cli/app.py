@@ -36,7 +36,6 @@ for command in (
     asking.runs,
     asking.info,
     asking.words,
-    probes.probe,
     making.reproduce,
     asking.neighbors,
     asking.compare,
@@ -47,3 +46,4 @@ for command in (
     making.demo,
 ):
     app.command()(command)
+app.add_typer(probes.probe, name="probe")

@@ -1,62 +1,92 @@
-"""Commands that probe the layers of runs."""
+"""Commands that probe the layers of runs: ``repstore probe NAME``."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from repstore.cli.options import FormatOption, LayersOption, PlotOption, StorePath, layers_of, open_store
 from repstore.cli.render import show
-from repstore.spec import Standardize, Target, Threshold
+from repstore.spec import Clustering, Frame, Standardize, Target, Threshold
+
+SecondRunOption = Annotated[
+    str | None, typer.Option(help="Run of the second word of every pair, if it is another.")
+]
+TargetOption = Annotated[Target | None, typer.Option(help="Labels or ratings, where the corpus has both.")]
+PairSpaceOption = Annotated[Standardize, typer.Option(help="What vectors are standardized by.")]
+ThresholdOption = Annotated[
+    Threshold, typer.Option(help="The best of all, or the first best of 0.00, 0.05, ... 0.95.")
+]
+PairPosOption = Annotated[str | None, typer.Option(help="Only pairs of this part of speech.")]
+SelectOption = Annotated[str, typer.Option(help='Split that chooses the threshold, or "all".')]
+PairSplitOption = Annotated[
+    str | None,
+    typer.Option(help="Split that is scored; test for labels, all for ratings, unless given."),
+]
+AgainstOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN|RUN:LAYER|:LAYER",
+        help="Show by how much each layer exceeds the same layer of this run, or this layer.",
+    ),
+]
+RunsOption = Annotated[
+    list[str] | None,
+    typer.Option("--run", help="Name of a run; repeatable; not needed if the store has one."),
+]
+SpaceOption = Annotated[
+    Frame, typer.Option(help="Vectors as stored, less the mean of the run, or standardized by it.")
+]
+TrainOption = Annotated[
+    str | None,
+    typer.Option(help="Split whose senses are known; else all others of the scored words."),
+]
+SplitsOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Split that is scored; repeatable; all unless given, test beside --train-on."),
+]
+PosOption = Annotated[str | None, typer.Option(help="Only words of this part of speech.")]
+LemmaOption = Annotated[str | None, typer.Option(help="Only words of this lemma.")]
+ResamplesOption = Annotated[int, typer.Option(min=0, help="For intervals; 0 for none.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Decides the resamples.")]
+
+probe = typer.Typer(no_args_is_help=True)
 
 
-def probe(
-    name: Annotated[
-        Literal["wic", "pairs"],
-        typer.Argument(help="wic: same sense or not. pairs: ratings where the corpus has them, else labels."),
-    ],
+@probe.callback()
+def probes() -> None:
+    """Ask every layer what it knows of meaning, with 95 % intervals.
+
+    Example: repstore probe wic store/ --run smollm2/base --run smollm2/repeat --plot wic.png
+    """
+
+
+@probe.command()
+def wic(
     store: StorePath,
-    run: Annotated[
-        list[str] | None,
-        typer.Option("--run", help="Name of a run; repeatable; not needed if the store has one."),
-    ] = None,
-    run_b: Annotated[
-        str | None, typer.Option(help="Run of the second word of every pair, if it is another.")
-    ] = None,
+    run: RunsOption = None,
+    run_b: SecondRunOption = None,
     layers: LayersOption = "all",
-    target: Annotated[
-        Target | None, typer.Option(help="Labels or ratings, where the corpus has both.")
-    ] = None,
-    standardize: Annotated[Standardize, typer.Option(help="What vectors are standardized by.")] = "corpus",
-    threshold: Annotated[
-        Threshold, typer.Option(help="The best of all, or the first best of 0.00, 0.05, ... 0.95.")
-    ] = "exact",
-    pos: Annotated[str | None, typer.Option(help="Only pairs of this part of speech.")] = None,
-    select_on: Annotated[str, typer.Option(help='Split that chooses the threshold, or "all".')] = "dev",
-    evaluate_on: Annotated[
-        str | None,
-        typer.Option(help="Split that is scored; test for labels, all for ratings, unless given."),
-    ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN|RUN:LAYER|:LAYER",
-            help="Show by how much each layer exceeds the same layer of this run, or this layer.",
-        ),
-    ] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="Of the pairs, for intervals; 0 for none.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the resamples.")] = 0,
+    target: TargetOption = None,
+    standardize: PairSpaceOption = "corpus",
+    threshold: ThresholdOption = "exact",
+    pos: PairPosOption = None,
+    select_on: SelectOption = "dev",
+    evaluate_on: PairSplitOption = None,
+    against: AgainstOption = None,
+    resamples: ResamplesOption = 10_000,
+    seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
-    """Ask every layer whether cosines are higher where meanings are closer, with 95 % intervals.
+    """Same sense or not: are cosines higher where it is the same?
 
     Example: repstore probe wic store/ --run smollm2/base --run smollm2/repeat --plot wic.png
     """
     result = open_store(store).probe(
-        name,
+        "wic",
         run=run,
         run_b=run_b,
         layer=layers_of(layers),
@@ -67,6 +97,150 @@ def probe(
         select_on=select_on,
         evaluate_on=evaluate_on,
         against=_against(against),
+        resamples=resamples,
+        seed=seed,
+    )
+    show(result, format, plot)
+
+
+@probe.command()
+def pairs(
+    store: StorePath,
+    run: RunsOption = None,
+    run_b: SecondRunOption = None,
+    layers: LayersOption = "all",
+    target: TargetOption = None,
+    standardize: PairSpaceOption = "corpus",
+    threshold: ThresholdOption = "exact",
+    pos: PairPosOption = None,
+    select_on: SelectOption = "dev",
+    evaluate_on: PairSplitOption = None,
+    against: AgainstOption = None,
+    resamples: ResamplesOption = 10_000,
+    seed: SeedOption = 0,
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Ratings where the corpus has them, else labels: are cosines higher where meanings are closer?
+
+    Example: repstore probe pairs store/ --run smollm2/base --evaluate-on all --plot pairs.png
+    """
+    result = open_store(store).probe(
+        "pairs",
+        run=run,
+        run_b=run_b,
+        layer=layers_of(layers),
+        target=target,
+        standardize=standardize,
+        threshold=threshold,
+        pos=pos,
+        select_on=select_on,
+        evaluate_on=evaluate_on,
+        against=_against(against),
+        resamples=resamples,
+        seed=seed,
+    )
+    show(result, format, plot)
+
+
+@probe.command("knn-wsd")
+def knn_wsd(
+    store: StorePath,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    k: Annotated[int, typer.Option("-k", min=1, help="How many nearest words vote.")] = 1,
+    train_on: TrainOption = None,
+    evaluate_on: SplitsOption = None,
+    standardize: SpaceOption = "corpus",
+    pos: PosOption = None,
+    lemma: LemmaOption = None,
+    resamples: ResamplesOption = 10_000,
+    seed: SeedOption = 0,
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Have the nearest words of the same lemma the sense of the word?
+
+    Example: repstore probe knn-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
+    """
+    result = open_store(store).probe(
+        "knn-wsd",
+        run=run,
+        layer=layers_of(layers),
+        k=k,
+        train_on=train_on,
+        evaluate_on=evaluate_on,
+        standardize=standardize,
+        pos=pos,
+        lemma=lemma,
+        resamples=resamples,
+        seed=seed,
+    )
+    show(result, format, plot)
+
+
+@probe.command("centroid-wsd")
+def centroid_wsd(
+    store: StorePath,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    train_on: TrainOption = None,
+    evaluate_on: SplitsOption = None,
+    standardize: SpaceOption = "corpus",
+    pos: PosOption = None,
+    lemma: LemmaOption = None,
+    resamples: ResamplesOption = 10_000,
+    seed: SeedOption = 0,
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Is the nearest mean vector of a sense that of the sense of the word?
+
+    Example: repstore probe centroid-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
+    """
+    result = open_store(store).probe(
+        "centroid-wsd",
+        run=run,
+        layer=layers_of(layers),
+        train_on=train_on,
+        evaluate_on=evaluate_on,
+        standardize=standardize,
+        pos=pos,
+        lemma=lemma,
+        resamples=resamples,
+        seed=seed,
+    )
+    show(result, format, plot)
+
+
+@probe.command("wsi")
+def wsi(
+    store: StorePath,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    method: Annotated[Clustering, typer.Option(help="How words are clustered.")] = "kmeans",
+    evaluate_on: SplitsOption = None,
+    standardize: SpaceOption = "corpus",
+    pos: PosOption = None,
+    lemma: LemmaOption = None,
+    resamples: ResamplesOption = 10_000,
+    seed: SeedOption = 0,
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Do clusters of the words of a lemma agree with its senses?
+
+    Example: repstore probe wsi store/ --run smollm2/base --run smollm2/repeat --plot senses.png
+    """
+    result = open_store(store).probe(
+        "wsi",
+        run=run,
+        layer=layers_of(layers),
+        method=method,
+        evaluate_on=evaluate_on,
+        standardize=standardize,
+        pos=pos,
+        lemma=lemma,
         resamples=resamples,
         seed=seed,
     )

@@ -12,17 +12,12 @@ import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
 from repstore.analysis.scoring import Scores
-from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError
 from repstore.pair_scores import PairProbe, PairsInUse, pairs_in_use, scores_of
 from repstore.results import Figure, ResultTable
 from repstore.spec import Target
 from repstore.storage.lookup import Lookup, Run
 from repstore.storage.pairs import ALL
-
-PROBES = ("wic", "pairs")
-NOTE_BEST = (
-    f'A layer is "as good" as the best if the {bootstrap.LEVEL:.0%} interval of their difference holds 0.'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +51,10 @@ def probe_pairs(
         asked: the question.
 
     Raises:
-        NotFoundError: no such probe, split, part of speech or layer.
+        NotFoundError: no such split, part of speech or layer.
         ResultError: no pairs of that kind, or none with vectors.
         ArgumentError: runs that cannot be compared.
     """
-    if name not in PROBES:
-        raise NotFoundError(f'No probe "{name}". {did_you_mean(name, PROBES)}')
     others = [run for run in (second, against.run if against else None) if run]
     for run in runs:
         for other in others:
@@ -167,7 +160,7 @@ def _result(
     if not asked.resampling.n:
         del units["low"], units["high"]
     units |= {"spearman": "rank correlation", "pearson": "linear correlation"}
-    notes = [NOTE_BEST] if asked.resampling.n else []
+    notes = [scoring.NOTE_BEST] if asked.resampling.n else []
     if any(row["n_missing"] for row in rows):
         notes.append("n_missing pairs are left out: a word of theirs has no vector in one of these runs.")
     provenance = {
@@ -186,6 +179,6 @@ def _result(
         f"{subject} by layer ({where}; {how})",
         units=units,
         provenance=provenance,
-        figure=Figure("curve", "layer", main, "run", band=("low", "high")),
+        figure=Figure("curve", "layer", main, "run", band=("low", "high"), level="majority"),
         notes=notes,
     )

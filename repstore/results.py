@@ -34,7 +34,8 @@ KEYWORD = {"text", "char_start", "char_end"}
 class Figure:
     """How a result is drawn: curves of `y` (one per `series`) against `x`, or a matrix of `y`.
 
-    `band` names the columns of the lower and upper end of an interval about `y`.
+    `band` names the columns of the lower and upper end of an interval about `y`, and `level` a column of
+    heights to see the curves against, if the table has it.
     """
 
     kind: Literal["curve", "matrix"]
@@ -42,6 +43,7 @@ class Figure:
     y: str
     series: str | None = None
     band: tuple[str, str] | None = None
+    level: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,8 +149,10 @@ class ResultTable:
             x, y, *band = ([row[at] for row in rows] for at in (shape.x, shape.y, *(shape.band or ())))
             low, high = band or (None, None)
             lines.append(plots.Curve(str(name), x, y, low, high))
-        heights = dict.fromkeys(self["majority"]) if "majority" in self.columns else {}
-        panel = plots.Panel(self.title, lines, [("majority", height) for height in heights])
+        levels: list[tuple[str, float]] = []
+        if shape.level in self.columns:
+            levels = [(self._label(shape.level), height) for height in dict.fromkeys(self[shape.level])]
+        panel = plots.Panel(self.title, lines, levels)
         plots.curves(path, [panel], x_label=self._label(shape.x), y_label=self._label(shape.y))
 
     def __repr__(self) -> str:

@@ -22,6 +22,7 @@ IndexKind = Literal["rabitq", "ivf", "hnsw"]
 IndexChoice = Literal["auto", "rabitq", "ivf", "hnsw"]
 Threshold = Literal["exact", "grid"]
 Target = Literal["label", "score"]
+Clustering = Literal["kmeans", "agglomerative"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
 Span = tuple[int, int]
 """Characters of a text (code points), the end excluded."""

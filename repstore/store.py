@@ -11,13 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.analysis import cka, neighbors
-from repstore.analysis.bootstrap import Resampling
 from repstore.errors import ArgumentError, NotFoundError, did_you_mean
-from repstore.pair_scores import PairProbe
-from repstore.probing import Against, probe_pairs
+from repstore.probes import Probes
 from repstore.results import Figure, ResultTable
 from repstore.schemas import FORMAT_VERSION
-from repstore.spec import Standardize, Target, Threshold
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
@@ -46,7 +43,7 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
     return Store(open_store(Path(path).absolute()))
 
 
-class Store:
+class Store(Probes):
     """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, layout: Layout) -> None:
@@ -154,90 +151,6 @@ class Store:
         """
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layers([layer])[0])
-
-    def probe(
-        self,
-        name: Literal["wic", "pairs"],
-        *,
-        run: str | Sequence[str] | None = None,
-        run_b: str | None = None,
-        layer: int | Iterable[int] | Literal["all"] = "all",
-        target: Target | None = None,
-        standardize: Standardize = "corpus",
-        threshold: Threshold = "exact",
-        pos: str | None = None,
-        select_on: str = "dev",
-        evaluate_on: str | None = None,
-        against: str | int | tuple[str, int] | None = None,
-        resamples: int = 10_000,
-        seed: int = 0,
-    ) -> ResultTable:
-        """Are cosines higher where meanings are closer? A score for every layer, with its interval.
-
-        Pairs with labels are scored by the accuracy of "same sense if the cosine exceeds a threshold" (and by
-        AUC and Spearman's correlation), pairs with ratings by Spearman's and Pearson's correlation. Intervals
-        are of `resamples` bootstrap resamples of the pairs (`analysis.bootstrap`); thresholds stay as chosen.
-
-        Args:
-            name: ``wic``: labels. ``pairs``: ratings where the corpus has them, else labels.
-            run: a run over a corpus with pairs, or several; not needed if the store has one. Runs over one
-                corpus are scored over the pairs whose words have vectors in all of them.
-            run_b: run of the second word of every pair, if it is another.
-            layer: a layer, several, or "all".
-            target: ``label`` or ``score``, to decide between them; ``wic`` is of labels.
-            standardize: what vectors are standardized by before comparing (`analysis.pairs.similarities`).
-            threshold: ``exact``: the best of all on `select_on`; ``grid``: the first of 0.00, 0.05, ... 0.95
-                that is best there, as Liu et al. 2024 choose it.
-            pos: only pairs whose first word has this part of speech.
-            select_on: split by which the threshold is chosen; "all" for every pair.
-            evaluate_on: split that is scored; "test" for labels and "all" for ratings, unless given.
-            against: also show by how much each row exceeds the same layer of this run, or this layer, or
-                this layer of this run, over the same pairs.
-            resamples: for intervals; 0 for none.
-            seed: decides the resamples.
-
-        Returns:
-            One row per run and layer: run, layer, threshold, selection (accuracy on `select_on`), accuracy,
-            low, high, auc, spearman (or spearman, low, high, pearson), best ("best" in the run, or "as good":
-            the interval of the difference holds 0), difference, difference_low, difference_high (if `against`
-            is given), n_pairs, n_missing (pairs left out because a word has no vector), majority (accuracy of
-            the more frequent answer). A correlation is null where all cosines are equal.
-
-        Raises:
-            NotFoundError: no such probe, run, layer, split or part of speech.
-            ResultError: the corpus has no such pairs, or none of them has vectors.
-            ArgumentError: an option is not one of these, or runs cannot be compared.
-        """
-        names = [run] if run is None or isinstance(run, str) else run
-        opened = list({(found := self._lookup.run(one)).label: found for one in names}.values())
-        if not opened:
-            raise ArgumentError("No run is given. Give at least one.")
-        if name == "wic" and target not in (None, "label"):
-            raise ArgumentError(
-                f'The probe "wic" is of labels, not of "{target}". Ask for the probe "pairs".'
-            )
-        asked = PairProbe(
-            "label" if name == "wic" else target,
-            standardize,
-            threshold,
-            select_on,
-            evaluate_on,
-            pos,
-            Resampling(resamples, seed),
-        )
-        second = self._lookup.run(run_b) if run_b is not None else None
-        return probe_pairs(self._lookup, name, opened, second, layer, self._against(against), asked)
-
-    def _against(self, given: str | int | tuple[str, int] | None) -> Against | None:
-        match given:
-            case None:
-                return None
-            case str():
-                return Against(self._lookup.run(given), None)
-            case (str(run), layer):
-                return Against(self._lookup.run(run), layer)
-            case layer:
-                return Against(None, layer)
 
     def neighbors(
         self,

@@ -81,6 +81,34 @@ ANSWERS = {
         ["probe", "pairs", "STORE", "--run", "smollm2/base", "--layers", "all"],
         lambda store: store.probe("pairs", run="smollm2/base"),
     ),
+    "probe of nearest words with every option": (
+        [
+            *("probe", "knn-wsd", "STORE", "--run", "smollm2/base", "--run", "smollm2/repeat", "-k", "3"),
+            *("--layers", "2,5", "--train-on", "all", "--evaluate-on", "all", "--standardize", "center"),
+            *("--pos", "N", "--lemma", "bank", "--resamples", "50", "--seed", "4"),
+        ],
+        lambda store: store.probe(
+            "knn-wsd",
+            run=["smollm2/base", "smollm2/repeat"],
+            k=3,
+            layer=[2, 5],
+            train_on="all",
+            evaluate_on=["all"],
+            standardize="center",
+            pos="N",
+            lemma="bank",
+            resamples=50,
+            seed=4,
+        ),
+    ),
+    "probe of centroids": (
+        ["probe", "centroid-wsd", "STORE", "--run", "smollm2/base"],
+        lambda store: store.probe("centroid-wsd", run="smollm2/base"),
+    ),
+    "probe of clusters": (
+        ["probe", "wsi", "STORE", "--run", "smollm2/base", "--layers", "0,1", "--method", "agglomerative"],
+        lambda store: store.probe("wsi", run="smollm2/base", layer=[0, 1], method="agglomerative"),
+    ),
     "neighbors": (
         [
             "neighbors",

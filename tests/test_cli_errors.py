@@ -8,6 +8,7 @@ from typer.main import get_command
 from repstore.cli.app import app
 
 COMMANDS = sorted(get_command(app).commands)
+PROBES = sorted(get_command(app).commands["probe"].commands)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,15 @@ REFUSED = {
         ["probe", "wic", "STORE", "--run", "m/base", "--pos", "NOUN"],
         'has part of speech "NOUN". Known: N, V',
     ),
+    "unknown part of speech of senses": (
+        ["probe", "knn-wsd", "STORE", "--run", "m/base", "--pos", "NOUN"],
+        'No word with a sense in "synthetic" has part of speech "NOUN". Known: N, V',
+    ),
+    "unknown lemma": (["probe", "wsi", "STORE", "--run", "m/base", "--lemma", "bnk"], 'Did you mean "bank"'),
+    "no split to train on": (
+        ["probe", "centroid-wsd", "STORE", "--run", "m/base", "--train-on", "train"],
+        'They are in no split: evaluate on "all"',
+    ),
     "no ratings": (
         ["probe", "pairs", "STORE", "--run", "m/base", "--target", "score"],
         'Corpus "synthetic" has no rated pairs',
@@ -85,6 +95,11 @@ MISUSED = {
     "no such option": (["runs", "STORE", "--fromat", "json"], "--fromat"),
     "no such format": (["runs", "STORE", "--format", "yaml"], "yaml"),
     "no such probe": (["probe", "wics", "STORE"], "wics"),
+    "no such option of a probe": (["probe", "wsi", "STORE", "-k", "3"], "-k"),
+    "option of another probe": (["probe", "knn-wsd", "STORE", "--threshold", "grid"], "--threshold"),
+    "no nearest words": (["probe", "knn-wsd", "STORE", "-k", "0"], "-k"),
+    "no such clustering": (["probe", "wsi", "STORE", "--method", "dbscan"], "dbscan"),
+    "no such space": (["probe", "knn-wsd", "STORE", "--standardize", "batch30"], "batch30"),
     "no such standardization": (["probe", "wic", "STORE", "--standardize", "batch"], "batch"),
     "no such threshold": (["probe", "wic", "STORE", "--threshold", "0.5"], "0.5"),
     "no such target": (["probe", "pairs", "STORE", "--target", "rating"], "rating"),
@@ -154,6 +169,14 @@ def test_every_command_explains_itself_with_an_example(name):
         outcome = command(name, flag)
         assert (outcome.code, outcome.err) == (0, "")
         assert f"Example: repstore {name} " in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_every_probe_explains_itself_with_an_example(name):
+    outcome = command("probe", name, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert f"Example: repstore probe {name} " in " ".join(outcome.out.split())
+    assert f" {name} " in command("probe", "--help").out
 
 
 def test_help_lists_every_command():

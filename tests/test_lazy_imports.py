@@ -10,7 +10,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 MODEL_LIBRARIES = {"torch", "transformers", "tokenizers", "accelerate", "gguf", "huggingface_hub"}
 READING_LIBRARIES = {"duckdb", "pyarrow", "numpy", "numkong"}
-ASKED_FOR = {"matplotlib", "polars", "scipy"}
+ASKED_FOR = {"matplotlib", "polars", "scipy", "sklearn"}
 # pandas is not asked for either, but where it is installed pyarrow loads it.
 
 REPORT = "import json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
@@ -19,6 +19,7 @@ import sys, repstore
 with repstore.open(sys.argv[1]) as store:
     print(store.runs(), store.info(), store.corpora(), store.words())
     print(store.vectors(layer=0).values.sum(), store.probe("wic"), store.compare("cka"))
+    print(store.probe("knn-wsd"), store.probe("centroid-wsd"))
     print(store.neighbors("bank", text="004", layer="all"))
     print(store.sql("SELECT layer, avg(norm(vector)) FROM vectors GROUP BY layer").to_json())
 """
@@ -64,7 +65,7 @@ def test_importing_repstore_loads_none_of_its_libraries():
     assert not loaded_by("import repstore") & (MODEL_LIBRARIES | READING_LIBRARIES | ASKED_FOR)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("ingest", "--help"), ("probe", "--help")])
+@pytest.mark.parametrize("arguments", [("--help",), ("ingest", "--help"), ("probe", "wsi", "--help")])
 def test_help_loads_none_of_the_libraries(arguments):
     loaded = loaded_by(program_of(*arguments))
     assert "typer" in loaded

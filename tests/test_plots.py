@@ -23,7 +23,7 @@ def curve(runs: tuple[str, ...] = ("m/base", "m/repeat"), shift: float = 0.0) ->
         pa.Table.from_pylist(rows),
         "Accuracy by layer",
         units={"accuracy": "share of test pairs"},
-        figure=Figure("curve", "layer", "accuracy", "run"),
+        figure=Figure("curve", "layer", "accuracy", "run", level="majority"),
     )
 
 

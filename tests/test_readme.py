@@ -1,4 +1,4 @@
-"""README.md and docs/pairs.md do what they say: their code runs, on a real model and a part of the data."""
+"""The code of README.md, docs/pairs.md and docs/senses.md runs, on a real model and a part of the data."""
 
 import json
 import re
@@ -18,7 +18,8 @@ from repstore.cli.demo import run_demo
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAIRS = (ROOT / "docs" / "pairs.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README + PAIRS, re.MULTILINE | re.DOTALL)
+SENSES = (ROOT / "docs" / "senses.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README + PAIRS + SENSES, re.MULTILINE | re.DOTALL)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 # What was printed stands in blocks without a language; some of these hold commands, too.
 LINES = [line for _, block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]

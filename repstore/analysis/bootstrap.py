@@ -73,6 +73,22 @@ def of_means(values: np.ndarray, resampling: Resampling) -> np.ndarray:
     return means
 
 
+def of_weighted_means(values: np.ndarray, weights: np.ndarray, resampling: Resampling) -> np.ndarray:
+    """The weighted mean over every resample, such as that of scores of lemmas by their numbers of words.
+
+    Args:
+        values: *Shape:* (n_scores, n).
+        weights: *Shape:* (n,).
+        resampling: which resamples.
+
+    *Shape:* (n_scores, n_resamples), float64; NaN for a single value, which says nothing of how others vary.
+    """
+    if values.shape[1] == 1:
+        return np.full((len(values), resampling.n), np.nan)
+    means: np.ndarray = of_means(values * weights, resampling) / of_means(weights[None], resampling)
+    return means
+
+
 def of_spearman(x: np.ndarray, y: np.ndarray, resampling: Resampling) -> np.ndarray:
     """Spearman's correlation over every resample; pairs drawn several times share a mean rank.
 

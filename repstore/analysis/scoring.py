@@ -1,4 +1,4 @@
-"""What cosines say about pairs: scores of every layer, and how certain they are."""
+"""Scores of every layer, and how certain they are: which layer is best, and what cosines say about pairs."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from repstore.analysis import bootstrap, correlation, thresholds
 from repstore.analysis.bootstrap import Resampling
 from repstore.spec import Threshold
 
+NOTE_BEST = (
+    f'A layer is "as good" as the best if the {bootstrap.LEVEL:.0%} interval of their difference holds 0.'
+)
+
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of the layers of a run over the same pairs.
+    """Scores of the layers of a run over the same pairs, or words.
 
     Attributes:
         main: the column that resamples and comparisons are of.
         columns: what is reported. *Shape of each:* (n_layers,), float64; NaN where it is not defined.
         resampled: the main score over every resample. *Shape:* (n_layers, n_resamples), float64.
-        n_pairs: how many pairs are scored.
+        n_scored: how many pairs, or words, are scored.
     """
 
     main: str
     columns: dict[str, np.ndarray]
     resampled: np.ndarray
-    n_pairs: int
+    n_scored: int
 
     @property
     def values(self) -> np.ndarray:

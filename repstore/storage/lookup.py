@@ -16,6 +16,7 @@ from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
 from repstore.storage.pairs import FoundPairs, find_pairs
 from repstore.storage.runs import read_run
+from repstore.storage.senses import FoundSenses, find_senses
 from repstore.storage.vectors import RunVectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
@@ -82,6 +83,7 @@ class Lookup:
         self._catalog = catalog
         self._runs: dict[str, Run] = {}
         self._pairs: dict[tuple[str, str, Target | None, str, str | None], FoundPairs] = {}
+        self._senses: dict[str, FoundSenses] = {}
 
     @cached_property
     def run_rows(self) -> pa.Table:
@@ -181,6 +183,13 @@ class Lookup:
         if asked not in self._pairs:
             self._pairs[asked] = find_pairs(self._catalog, *asked)
         return self._pairs[asked]
+
+    def senses(self, run: Run) -> FoundSenses:
+        """Words of a run's corpus that have a sense (`storage.senses.find_senses`), looked up once."""
+        corpus_id = run.info.spec.corpus_id
+        if corpus_id not in self._senses:
+            self._senses[corpus_id] = find_senses(self._catalog, corpus_id, run.info.corpus)
+        return self._senses[corpus_id]
 
     def _open(self, run_id: str) -> Run:
         if run_id not in self._runs:

@@ -105,7 +105,7 @@ def _about(
         "contrast": None,
         **n_pairs,
         "n_rated": 0,
-        "n_scored": measured[Question("model", "wic", "base")].n_pairs,
+        "n_scored": measured[Question("model", "wic", "base")].n_scored,
         "corpus": of_model.info.corpus,
         "n_words": of_model.info.n_words,
         "n_first_words": first_words["n"][0].as_py(),

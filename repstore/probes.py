@@ -1,0 +1,269 @@
+"""`Store.probe`: which layers know what, by the names and options of the probes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, get_args, get_overloads, get_type_hints, overload
+
+from repstore.analysis.bootstrap import Resampling
+from repstore.analysis.clustering import Clusters
+from repstore.analysis.wsd import Centroids, Nearest
+from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.pair_scores import PairProbe
+from repstore.probing import Against, probe_pairs
+from repstore.results import ResultTable
+from repstore.sense_probing import probe_senses
+from repstore.senses_in_use import SenseProbe
+from repstore.spec import Clustering, Frame, Standardize, Target, Threshold
+from repstore.storage.lookup import Lookup, Run
+from repstore.storage.pairs import ALL
+
+Runs = str | Sequence[str] | None
+Layers = int | Iterable[int] | Literal["all"]
+
+
+class Probes:
+    """The probes of a store."""
+
+    _lookup: Lookup
+
+    @overload
+    def probe(
+        self,
+        name: Literal["wic", "pairs"],
+        *,
+        run: Runs = None,
+        run_b: str | None = None,
+        layer: Layers = "all",
+        target: Target | None = None,
+        standardize: Standardize = "corpus",
+        threshold: Threshold = "exact",
+        pos: str | None = None,
+        select_on: str = "dev",
+        evaluate_on: str | None = None,
+        against: str | int | tuple[str, int] | None = None,
+        resamples: int = 10_000,
+        seed: int = 0,
+    ) -> ResultTable: ...
+
+    @overload
+    def probe(
+        self,
+        name: Literal["knn-wsd"],
+        *,
+        run: Runs = None,
+        layer: Layers = "all",
+        k: int = 1,
+        train_on: str | None = None,
+        evaluate_on: str | Sequence[str] | None = None,
+        standardize: Frame = "corpus",
+        pos: str | None = None,
+        lemma: str | None = None,
+        resamples: int = 10_000,
+        seed: int = 0,
+    ) -> ResultTable: ...
+
+    @overload
+    def probe(
+        self,
+        name: Literal["centroid-wsd"],
+        *,
+        run: Runs = None,
+        layer: Layers = "all",
+        train_on: str | None = None,
+        evaluate_on: str | Sequence[str] | None = None,
+        standardize: Frame = "corpus",
+        pos: str | None = None,
+        lemma: str | None = None,
+        resamples: int = 10_000,
+        seed: int = 0,
+    ) -> ResultTable: ...
+
+    @overload
+    def probe(
+        self,
+        name: Literal["wsi"],
+        *,
+        run: Runs = None,
+        layer: Layers = "all",
+        method: Clustering = "kmeans",
+        evaluate_on: str | Sequence[str] | None = None,
+        standardize: Frame = "corpus",
+        pos: str | None = None,
+        lemma: str | None = None,
+        resamples: int = 10_000,
+        seed: int = 0,
+    ) -> ResultTable: ...
+
+    def probe(self, name: str, **options: Any) -> ResultTable:
+        """Ask every layer of runs what it knows of meaning: a score for each, with its interval.
+
+        - ``wic``, ``pairs``: are cosines higher where meanings are closer? Of pairs with labels, the accuracy
+          of "same sense if the cosine exceeds a threshold" (and AUC and Spearman's correlation); of pairs
+          with ratings, Spearman's and Pearson's correlation. ``wic`` is of labels; ``pairs`` of ratings where
+          the corpus has them, else of labels (docs/pairs.md).
+        - ``knn-wsd``, ``centroid-wsd``: do the nearest words of the lemma, or the nearest mean of a sense,
+          have the sense of the word? Accuracy, and the mean F1 of senses (docs/senses.md).
+        - ``wsi``: do clusters of the words of a lemma agree with its senses? (docs/senses.md)
+
+        Intervals are of `resamples` bootstrap resamples of the pairs, words or, of ``wsi``, lemmas
+        (`analysis.bootstrap`). Splits are named as the corpus names them; "all" is every pair or word.
+
+        Args:
+            name: which probe. It decides the options.
+            options: all by keyword. Of all probes:
+
+                - run: a run, or several; not needed if the store has one. Runs over one corpus are scored
+                  over the pairs or words with vectors in all of them.
+                - layer: a layer, several, or "all".
+                - standardize: the space in which vectors are compared: ``none``: as stored; ``corpus``,
+                  unless given: standardized by all words of the run; of pairs also ``side`` and ``batch30``
+                  (`analysis.pairs.similarities`), of senses also ``center``: less the mean of the run.
+                - pos: only this part of speech (of pairs: of the first word).
+                - resamples: for intervals, 10,000 unless given; 0 for none.
+                - seed: decides the resamples, and where k-means starts.
+
+                Of ``wic`` and ``pairs``:
+
+                - run_b: run of the second word of every pair, if it is another.
+                - target: ``label`` or ``score``, to decide between them.
+                - threshold: ``exact``: the best of all on `select_on`; ``grid``: the first of 0.00, 0.05, ...
+                  0.95 that is best there, as Liu et al. 2024 choose it.
+                - select_on: split by which the threshold is chosen, "dev" unless given.
+                - evaluate_on: split that is scored; "test" for labels and "all" for ratings, unless given.
+                - against: also show by how much each row exceeds the same layer of this run, or this layer,
+                  or this layer of this run, over the same pairs.
+
+                Of ``knn-wsd``, ``centroid-wsd`` and ``wsi``:
+
+                - k (``knn-wsd``): how many nearest words vote, 1 unless given.
+                - method (``wsi``): ``kmeans``, unless given, or ``agglomerative``.
+                - train_on (not ``wsi``): split of the words whose sense is known; all scored words, unless
+                  given. A word is always left out for its own answer.
+                - evaluate_on: split that is scored, or several; "all" unless given, "test" beside `train_on`.
+                - lemma: only this lemma.
+
+        Returns:
+            One row per run and layer, each with run, layer, the score with its low and high, and best ("best"
+            in the run, or "as good": the interval of the difference holds 0). Of
+
+            - labels: threshold, selection (accuracy on `select_on`), accuracy, auc, spearman, majority
+              (accuracy of the more frequent answer); of ratings: spearman, pearson; of both: difference,
+              difference_low, difference_high (if `against` is given), n_pairs, n_missing (pairs left out
+              because a word has no vector). A correlation is null where all cosines are equal.
+            - ``knn-wsd``, ``centroid-wsd``: accuracy, macro_f1, baseline (accuracy of the most frequent
+              sense), n_words and n_lemmas that are scored, n_unseen (words that no answer can be right for),
+              n_monosemous and n_missing (words left out).
+            - ``wsi``: ari, v_measure (means of words), macro_ari, macro_v_measure (means of lemmas),
+              random_v_measure, n_words, n_lemmas, n_trivial, n_several and n_missing (words left out).
+
+        Raises:
+            NotFoundError: no such probe, run, layer, split, lemma or part of speech.
+            ResultError: the corpus has no such pairs or senses, or none of them has vectors.
+            ArgumentError: an option is not one of these, or runs cannot be compared.
+        """
+        signature = _signature_of(name)
+        known = [option for option in signature.parameters if option not in ("self", "name")]
+        for option in options:
+            if option not in known:
+                hint = did_you_mean(option, known)
+                raise ArgumentError(f'The probe "{name}" has no option "{option}". {hint}')
+        asked = signature.bind(self, name, **options)
+        asked.apply_defaults()
+        ask = _pairs if name in ("wic", "pairs") else _senses
+        return ask(self._lookup, name, **asked.kwargs)
+
+
+def _signature_of(name: str) -> inspect.Signature:
+    """The options of a probe and what they are unless given, as the overloads of `Probes.probe` say it."""
+    names: list[str] = []
+    for overloaded in get_overloads(Probes.probe):
+        here = get_args(get_type_hints(overloaded)["name"])
+        if name in here:
+            return inspect.signature(overloaded)
+        names += here
+    raise NotFoundError(f'No probe "{name}". {did_you_mean(str(name), names)}')
+
+
+def _pairs(
+    lookup: Lookup,
+    name: str,
+    *,
+    run: Runs,
+    run_b: str | None,
+    layer: Layers,
+    target: Target | None,
+    standardize: Standardize,
+    threshold: Threshold,
+    pos: str | None,
+    select_on: str,
+    evaluate_on: str | None,
+    against: str | int | tuple[str, int] | None,
+    resamples: int,
+    seed: int,
+) -> ResultTable:
+    opened = _opened(lookup, run)
+    if name == "wic" and target not in (None, "label"):
+        raise ArgumentError(f'The probe "wic" is of labels, not of "{target}". Ask for the probe "pairs".')
+    asked = PairProbe(
+        "label" if name == "wic" else target,
+        standardize,
+        threshold,
+        select_on,
+        evaluate_on,
+        pos,
+        Resampling(resamples, seed),
+    )
+    second = lookup.run(run_b) if run_b is not None else None
+    return probe_pairs(lookup, name, opened, second, layer, _against(lookup, against), asked)
+
+
+def _senses(
+    lookup: Lookup,
+    name: str,
+    *,
+    run: Runs,
+    layer: Layers,
+    evaluate_on: str | Sequence[str] | None,
+    standardize: Frame,
+    pos: str | None,
+    lemma: str | None,
+    resamples: int,
+    seed: int,
+    train_on: str | None = None,
+    k: int = 1,
+    method: Clustering = "kmeans",
+) -> ResultTable:
+    opened = _opened(lookup, run)
+    rules: dict[str, Nearest | Centroids | Clusters] = {
+        "knn-wsd": Nearest(k),
+        "centroid-wsd": Centroids(),
+        "wsi": Clusters(method, seed),
+    }
+    if evaluate_on is None:
+        evaluate_on = ALL if train_on is None else "test"
+    splits = (evaluate_on,) if isinstance(evaluate_on, str) else tuple(evaluate_on)
+    asked = SenseProbe(rules[name], train_on, splits, standardize, pos, lemma, Resampling(resamples, seed))
+    return probe_senses(lookup, name, opened, layer, asked)
+
+
+def _opened(lookup: Lookup, run: Runs) -> list[Run]:
+    """Runs by their names, each once."""
+    names = [run] if run is None or isinstance(run, str) else run
+    opened = list({(found := lookup.run(one)).label: found for one in names}.values())
+    if not opened:
+        raise ArgumentError("No run is given. Give at least one.")
+    return opened
+
+
+def _against(lookup: Lookup, given: str | int | tuple[str, int] | None) -> Against | None:
+    match given:
+        case None:
+            return None
+        case str():
+            return Against(lookup.run(given), None)
+        case (str(run), layer):
+            return Against(lookup.run(run), layer)
+        case layer:
+            return Against(None, layer)
