@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from repstore.auditing import audit
+    from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
+    from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
@@ -36,8 +38,13 @@ _HOMES = {
     "Reproduction": "repstore.reproduction",
     "ResultTable": "repstore.results",
     "Store": "repstore.store",
+    "SeveralWordsError": "repstore.errors",
     "audit": "repstore.auditing",
+    "build_index": "repstore.indexing",
+    "drop_index": "repstore.indexing",
+    "encode_word": "repstore.encoding",
     "ingest": "repstore.ingestion",
+    "list_indexes": "repstore.indexing",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
     "verify": "repstore.upkeep",
@@ -51,10 +58,15 @@ __all__ = [
     "RepstoreError",
     "Reproduction",
     "ResultTable",
+    "SeveralWordsError",
     "Store",
     "__version__",
     "audit",
+    "build_index",
+    "drop_index",
+    "encode_word",
     "ingest",
+    "list_indexes",
     "open",
     "repair",
     "reproduce",

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from repstore.encode import require_encode
 from repstore.encode.templates import template_of
-from repstore.errors import ArgumentError, ModelError
+from repstore.errors import ArgumentError
 from repstore.results import Figure, ResultTable
 from repstore.spec import Progress
 from repstore.storage.catalog import Catalog
@@ -55,9 +55,7 @@ def audit(
         ModelError: the model is not the one that made the run.
     """
     require_encode()
-    from repstore.encode.loading import default_device, usable_device
-    from repstore.encode.models import find_model
-    from repstore.encode.plain import PlainModel
+    from repstore.encode.plain import plain_model
 
     if sample < 1:
         raise ArgumentError(f"sample is {sample}; audit at least 1 word.")
@@ -65,24 +63,10 @@ def audit(
     catalog = Catalog(layout)
     lookup = Lookup(layout, catalog)
     opened = lookup.run(run)
-    spec = opened.info.spec
-    files = find_model(model or spec.model.source, lambda message: progress(Progress(message)))
-    found, made_by = files.identity, spec.model
-    if (found.weights_sha256, found.tokenizer_sha256) != (made_by.weights_sha256, made_by.tokenizer_sha256):
-        raise ModelError(
-            f"{found.source} is not the model that made {opened.label}: other weights or tokenizer. "
-            "Give the right one with --model."
-        )
-    plain = PlainModel(files, spec.dtype, usable_device(device or default_device()), _raw_last(opened))
+    plain = plain_model(opened, model, device, lambda message: progress(Progress(message)))
     deviations = _deviations(lookup, opened, plain, _sample(opened, sample, seed), progress)
     catalog.close()
     return _table(opened, deviations, {"run": opened.info.run_id, "sample": sample, "seed": seed})
-
-
-def _raw_last(run: Run) -> str | None:
-    """The final norm, if the run read the last layer before it."""
-    last: str = run.info.contract["layers"][-1]
-    return None if run.info.spec.final_norm else last.removesuffix(" (input)")
 
 
 def _deviations(

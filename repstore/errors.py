@@ -4,7 +4,8 @@
 
     RepstoreError
      ├─ ArgumentError         an argument that cannot be used: unknown layer, bad threshold, ...
-     │   └─ NotFoundError     a run, corpus, word or layer that the store does not have
+     │   ├─ NotFoundError     a run, corpus, word or layer that the store does not have
+     │   └─ SeveralWordsError several words fit where one is meant
      ├─ CorpusError           input that cannot be read, with file and line
      ├─ ModelError            a model that cannot be found, loaded or understood
      ├─ MissingExtraError     an optional part of repstore that is not installed
@@ -20,7 +21,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 class RepstoreError(Exception):
@@ -33,6 +35,14 @@ class ArgumentError(RepstoreError, ValueError):
 
 class NotFoundError(ArgumentError, LookupError):
     """The store has no such run, corpus, word or layer."""
+
+
+class SeveralWordsError(ArgumentError):
+    """Several words fit where one is meant. `uses` has their properties, such as word_id, sense and text."""
+
+    def __init__(self, message: str, uses: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(message)
+        self.uses = uses
 
 
 class CorpusError(RepstoreError):

@@ -38,7 +38,7 @@ class Figure:
     heights to see the curves against, if the table has it.
     """
 
-    kind: Literal["curve", "matrix"]
+    kind: Literal["curve", "matrix", "trajectory"]
     x: str
     y: str
     series: str | None = None

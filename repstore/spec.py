@@ -6,7 +6,10 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Pooling = Literal["mean", "first", "last"]
 Reading = Literal["target", "previous", "last"]
@@ -236,6 +239,27 @@ class Part:
     skipped_file: str | None
     skipped_sha256: str | None
     layers: tuple[LayerStats, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedWord:
+    """A word of a new text, encoded as a run encodes its own.
+
+    Attributes:
+        run_id: of which run.
+        text: the text.
+        char_start, char_end: its characters there.
+        form, lemma: the word.
+        vectors: at every layer. *Shape:* (n_layers, d_model), float32.
+    """
+
+    run_id: str
+    text: str
+    char_start: int
+    char_end: int
+    form: str
+    lemma: str
+    vectors: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex
+from typing import Any, Literal, Self
 
-import numpy as np
 import pyarrow as pa
 
-from repstore.analysis import cka, neighbors
-from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.comparing import Comparison, Similarity, compare_layers
+from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
-from repstore.results import Figure, ResultTable
+from repstore.results import ResultTable
 from repstore.schemas import FORMAT_VERSION
+from repstore.spec import Frame
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
@@ -43,7 +43,7 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
     return Store(open_store(Path(path).absolute()))
 
 
-class Store(Probes):
+class Store(Probes, Neighborhoods):
     """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, layout: Layout) -> None:
@@ -152,121 +152,40 @@ class Store(Probes):
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layers([layer])[0])
 
-    def neighbors(
-        self,
-        word: str | SupportsIndex,
-        *,
-        run: str | None = None,
-        layer: int | Iterable[int] | Literal["all"],
-        k: int = 10,
-        text: str | None = None,
-        sense: str | None = None,
-    ) -> ResultTable:
-        """The words of a run nearest to one word, by cosine, exactly.
-
-        Args:
-            word: a word_id, or a form or lemma that has one use (`text` and `sense` narrow it down).
-            run: a run; not needed if the store has one.
-            layer: a layer, several, or "all".
-            k: neighbors per layer.
-            text: part of the text of the word.
-            sense: sense of the word.
-
-        Returns:
-            One row per layer and rank: layer, rank, cosine, word_id, form, lemma, pos, sense, text,
-            char_start, char_end. Equal cosines are in the order of word_id.
-
-        Raises:
-            NotFoundError: no such run, layer or word, or the word has no vector in this run.
-            ArgumentError: several uses fit; the message lists some.
-        """
-        if k < 1:
-            raise ArgumentError(f"k is {k}; ask for at least 1 neighbor.")
-        opened = self._lookup.run(run)
-        layers = opened.layers(layer)
-        word_id, form = self._lookup.one_word(word, opened, text, sense)
-        row = opened.vectors.rows(np.array([word_id]))
-        if row[0] < 0:
-            raise NotFoundError(f"Word {word_id} has no vector in {opened.label}; see the table skipped.")
-        found = []
-        for n in layers:
-            of_layer = opened.vectors.layer(n)
-            rows, cosines = neighbors.nearest(of_layer, of_layer.take(row)[0], k, exclude=row)
-            for rank, (at, cosine) in enumerate(zip(rows, cosines, strict=True), 1):
-                found.append(
-                    {
-                        "layer": n,
-                        "rank": rank,
-                        "cosine": float(cosine),
-                        "word_id": int(of_layer.word_ids[at]),
-                    }
-                )
-        return ResultTable(
-            self._lookup.with_words(found),
-            f'Neighbors of "{form}" (word {word_id}) in {opened.label}',
-            units={"cosine": "-1 to 1"},
-            provenance={
-                "run": opened.info.run_id,
-                "word_id": word_id,
-                "layers": layers,
-                "k": k,
-                "search": "exact",
-            },
-        )
-
     def compare(
         self,
-        metric: Literal["cka"] = "cka",
+        metric: Similarity = "cka",
         *,
         run: str | None = None,
+        run_b: str | None = None,
         layers: Iterable[int] | Literal["all"] = "all",
+        k: int = 10,
+        standardize: Frame = "none",
         sample: int | None = 2000,
         seed: int = 0,
     ) -> ResultTable:
-        """Similarity of every layer with every other: unbiased linear CKA (`analysis.cka`).
+        """Similarity of every layer of a run with every layer of it, or of another run.
 
         Args:
-            metric: which similarity.
+            metric: ``cka``: unbiased linear CKA (`analysis.cka`); ``knn``: the share of their k nearest
+                neighbors that words have in common (`analysis.overlap`).
             run: a run; not needed if the store has one.
-            layers: which layers.
+            run_b: the run to compare with; the same, if not given. Words with vectors in both are compared.
+            layers: which layers, of both runs.
+            k: neighbors of each word, for ``knn``.
+            standardize: the space in which neighbors are sought.
             sample: compare over this many words, drawn with `seed`; None for all, in time of their square.
             seed: decides the sample.
 
         Returns:
-            One row per pair of layers: layer_a, layer_b, cka.
+            One row per pair of layers: layer_a, layer_b, and the metric.
 
         Raises:
             NotFoundError: no such metric, run or layer.
-            ResultError: fewer than 4 words.
+            ResultError: fewer than 4 words, or none in common.
         """
-        if metric != "cka":
-            raise NotFoundError(f'No metric "{metric}". {did_you_mean(metric, ["cka"])}')
-        if sample is not None and sample < 4:
-            raise ArgumentError(f"sample is {sample}; CKA needs at least 4 words.")
-        if seed < 0:
-            raise ArgumentError(f"seed is {seed}; it must not be negative.")
-        opened = self._lookup.run(run)
-        wanted = opened.layers(layers)
-        n_words = len(opened.vectors.word_ids)
-        rows = np.arange(n_words)
-        if sample is not None and sample < n_words:
-            rows = np.sort(np.random.default_rng(seed).choice(n_words, sample, replace=False))
-        vectors = [opened.vectors.layer(layer) for layer in wanted]
-        values = cka.linear_cka(vectors, [rows] * len(wanted))
-        table = pa.table(
-            {
-                "layer_a": np.repeat(wanted, len(wanted)),
-                "layer_b": np.tile(wanted, len(wanted)),
-                "cka": values.ravel(),
-            }
-        )
-        return ResultTable(
-            table,
-            f"CKA between the layers of {opened.label} over {len(rows):,} words",
-            units={"cka": "unbiased linear CKA"},
-            provenance={"run": opened.info.run_id, "metric": "cka", "n_words": len(rows), "seed": seed},
-            figure=Figure("matrix", "layer_a", "cka", "layer_b"),
-        )
+        asked = Comparison(metric, k, standardize, sample, seed)
+        return compare_layers(self._lookup, run, run_b, layers, asked)
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
         """Ask in SQL: tables runs, corpora, texts, words, pairs, skipped, parts, and the view

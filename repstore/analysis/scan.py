@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 from weakref import WeakKeyDictionary, WeakSet
 
 import numkong
@@ -112,13 +113,18 @@ def _products(
 def _dots(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """x . w of some rows. *Shape:* (n_rows,), float64."""
     if rows.dtype != np.float16:
-        wide = weights.astype(np.float32)
-        return np.asarray(numkong.cdist(wide[None], rows, "dot"), np.float64)[0]
+        return _across(weights[None].astype(np.float32), rows, "dot")
     high, low, unit = _halves(weights)
-    dots = np.asarray(numkong.cdist(high, rows, "dot"), np.float64)[0]
+    dots = _across(high, rows, "dot")
     if low.any():
-        dots += np.asarray(numkong.cdist(low, rows, "dot"), np.float64)[0] / REST
+        dots += _across(low, rows, "dot") / REST
     return dots * unit
+
+
+def _across(query: np.ndarray, rows: np.ndarray, measure: Literal["dot", "angular"]) -> np.ndarray:
+    """A measure of one query and each of some rows, both of one dtype. *Shape:* (n_rows,), float64."""
+    found: np.ndarray = np.asarray(numkong.cdist(query, rows, measure), np.float64)[0]
+    return found
 
 
 def _halves(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -144,8 +150,7 @@ def _mapped_norms(rows: np.ndarray, space: Space) -> np.ndarray:
 
 def _cosines_at_once(rows: np.ndarray, query: np.ndarray) -> np.ndarray:
     """Cosine of some rows with a query of float16. *Shape:* (n_rows,), float64; 0 with a zero vector."""
-    angles = numkong.cdist(query.astype(rows.dtype), rows, "angular")
-    found = np.clip(1.0 - np.asarray(angles, np.float64)[0], -1.0, 1.0)
+    found: np.ndarray = np.clip(1.0 - _across(query.astype(rows.dtype), rows, "angular"), -1.0, 1.0)
     doubtful = np.flatnonzero((found == 0.0) | (found == 1.0) | np.isnan(found))  # or a zero vector's
     if len(doubtful):
         zero = kernels.norms(rows[doubtful]) == 0

@@ -6,16 +6,18 @@ too long: the point is to be a second, simple computation of the same thing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
-from repstore.encode.loading import load
-from repstore.encode.models import ModelFiles
+from repstore.encode.loading import default_device, load, usable_device
+from repstore.encode.models import ModelFiles, find_model
 from repstore.encode.templates import Template
 from repstore.encode.windows import window_for
+from repstore.errors import ModelError
 from repstore.spec import DType, Pooling, Span
+from repstore.storage.lookup import Run
 
 
 class PlainModel:
@@ -69,3 +71,28 @@ class PlainModel:
         if self._raw:
             states = (*states[:-1], self._raw.pop())
         return np.stack([state[0, tokens].float().mean(dim=0).cpu().numpy() for state in states])
+
+
+def plain_model(run: Run, given: str | None, device: str | None, notify: Callable[[str], None]) -> PlainModel:
+    """The model that made a run, as the run used it.
+
+    Args:
+        run: the run.
+        given: where the model is now, if not where it was ingested from.
+        device: where to run it; a GPU if there is one, unless given.
+        notify: told of long steps.
+
+    Raises:
+        ModelError: it is another model.
+    """
+    spec = run.info.spec
+    files = find_model(given or spec.model.source, notify)
+    found, made_by = files.identity, spec.model
+    if (found.weights_sha256, found.tokenizer_sha256) != (made_by.weights_sha256, made_by.tokenizer_sha256):
+        raise ModelError(
+            f"{found.source} is not the model that made {run.label}: other weights or tokenizer. "
+            "Give the right one with --model."
+        )
+    last: str = run.info.contract["layers"][-1]
+    raw_last = None if spec.final_norm else last.removesuffix(" (input)")
+    return PlainModel(files, spec.dtype, usable_device(device or default_device()), raw_last)

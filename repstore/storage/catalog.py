@@ -163,6 +163,23 @@ class Catalog:
                 f'{self._layout.catalog} is damaged ({error}). Rebuild it with "repstore repair".'
             ) from error
 
+    def filtered(self, sql: str, parameters: dict[str, Any], where: str, column: str) -> pa.Table:
+        """One column of those rows of one of repstore's own queries for which a user's expression is true.
+
+        Raises:
+            QueryError: it is not one expression over the columns of the query.
+        """
+        try:
+            rows = self._connection.sql(sql, params=parameters)
+            return rows.filter(where).project(column).to_arrow_table()
+        except duckdb.ConnectionException:
+            raise StoreError(f"{self._layout.root} is closed. Open it again to ask more.") from None
+        except duckdb.Error as error:
+            why = str(error).split("\n\nLINE")[0].replace("\n", " ")
+            raise QueryError(
+                f"\"{where}\" is not a condition on words, such as \"pos = 'N' AND lemma <> 'bank'\": {why}"
+            ) from error
+
     def select(
         self,
         sql: str,

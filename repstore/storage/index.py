@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,25 +65,15 @@ class Sketch:
         import faiss
 
         if kind == "hnsw":
-            graph = faiss.IndexHNSWSQ(
-                d_model, faiss.ScalarQuantizer.QT_fp16, LINKS, faiss.METRIC_INNER_PRODUCT
-            )
+            graph: Any = faiss.index_factory(d_model, f"HNSW{LINKS},SQfp16", faiss.METRIC_INNER_PRODUCT)
             graph.hnsw.efConstruction = BREADTH
             return cls(graph)
-        if kind == "ivf":
-            cells = faiss.IndexFlatIP(d_model)
-            bits = faiss.IndexIVFRaBitQ(cells, d_model, n_cells(n_words), faiss.METRIC_INNER_PRODUCT)
-            cells.this.disown()
-            bits.own_fields = True
-        else:
-            bits = faiss.IndexRaBitQ(d_model, faiss.METRIC_INNER_PRODUCT)
+        cells = f"IVF{n_cells(n_words)}," if kind == "ivf" else ""
+        bits: Any = faiss.index_factory(d_model, f"{cells}RaBitQ", faiss.METRIC_INNER_PRODUCT)
         bits.qb = QUERY_BITS
         rotation = faiss.RandomRotationMatrix(d_model, d_model)
         rotation.init(SEED)
         index = faiss.IndexPreTransform(rotation, bits)
-        rotation.this.disown()
-        bits.this.disown()
-        index.own_fields = True
         return cls(index)
 
     def train(self, rows: np.ndarray) -> None:
@@ -141,8 +132,8 @@ class Sketch:
 
 
 def n_cells(n_words: int) -> int:
-    """Cells of an ``ivf`` index: four times the root of the number of words, as far as they can be learned."""
-    return max(1, min(round(4 * n_words**0.5), min(n_words, TRAINING) // 39))
+    """Cells of an ``ivf`` index: four times the root of the number of words, if so many can be learned."""
+    return max(1, min(round(4 * math.sqrt(n_words)), min(n_words, TRAINING) // 39))
 
 
 def bytes_in_memory(kind: IndexKind, n_words: int, d_model: int) -> int:

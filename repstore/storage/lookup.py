@@ -8,19 +8,26 @@ from functools import cached_property
 from operator import index
 from typing import Any, Literal, SupportsIndex
 
+import numpy as np
 import pyarrow as pa
 
-from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, did_you_mean
+from repstore.errors import (
+    ArgumentError,
+    NotFoundError,
+    SeveralWordsError,
+    StoreDamagedError,
+    did_you_mean,
+)
 from repstore.spec import RunInfo, Span, Target
 from repstore.storage.catalog import Catalog
-from repstore.storage.layout import Layout
+from repstore.storage.layout import Layout, RunLayout
 from repstore.storage.pairs import FoundPairs, find_pairs
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
 from repstore.storage.vectors import RunVectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
-RUN_PARTS = "SELECT file FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
+RUN_PARTS = "SELECT file, sha256 FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
 FIND_WORDS = """
 SELECT word_id, form, lemma, pos, sense, text, char_start, char_end, position, split,
        corpora.name AS corpus
@@ -37,6 +44,12 @@ SELECT word_id, form, lemma, pos, sense, text, char_start, char_end
 FROM words JOIN texts USING (text_id) WHERE word_id IN (SELECT unnest($word_ids))
 """
 SPANS_BY_ID = "SELECT word_id, spans FROM words WHERE word_id IN (SELECT unnest($word_ids))"
+MATCHING = """
+SELECT word_id, text_id, position, char_start, char_end, form, lemma, pos, sense, gloss, text, split, language
+FROM words JOIN texts USING (text_id)
+WHERE corpus_id = $corpus_id AND ($lemma IS NULL OR coalesce(lemma, form) <> $lemma)
+  AND ($text IS NULL OR text <> $text)
+"""
 LEMMAS_OF = """
 SELECT DISTINCT coalesce(lemma, form) AS name FROM words JOIN texts USING (text_id)
 WHERE corpus_id = $corpus_id
@@ -46,11 +59,21 @@ SHOWN_USES = 10
 
 @dataclass(frozen=True)
 class Run:
-    """A run of an open store: what it is, the name it goes by, and its vectors."""
+    """A run of an open store.
+
+    Attributes:
+        info: what it is.
+        label: the name it goes by.
+        vectors: its vectors.
+        folder: where it stands.
+        parts: SHA-256 of its parts that have vectors, in order.
+    """
 
     info: RunInfo
     label: str
     vectors: RunVectors
+    folder: RunLayout
+    parts: tuple[str, ...]
 
     def layers(self, given: int | Iterable[int] | Literal["all"]) -> list[int]:
         """The layers a user asks for, as numbers.
@@ -128,39 +151,70 @@ class Lookup:
         names = ("form", "lemma", "pos", "sense", "text", "either", "corpus_id")
         return self._catalog.query(FIND_WORDS, dict.fromkeys(names) | criteria | {"limit": limit})
 
+    def matching(
+        self, run: Run, where: str | None, *, not_lemma: str | None = None, not_text: str | None = None
+    ) -> np.ndarray:
+        """The words of a run's corpus for which a condition holds. *Shape:* (n,), int64.
+
+        Args:
+            run: a run over the corpus.
+            where: an SQL expression over the columns of words and their texts.
+            not_lemma: not words of this lemma.
+            not_text: not words of this text.
+
+        Raises:
+            QueryError: `where` is not such an expression.
+        """
+        known = {"corpus_id": run.info.spec.corpus_id, "lemma": not_lemma, "text": not_text}
+        found = self._catalog.filtered(MATCHING, known, "true" if where is None else where, "word_id")
+        word_ids: np.ndarray = found["word_id"].to_numpy()
+        return word_ids
+
     def one_word(
-        self, word: str | SupportsIndex, run: Run, text: str | None, sense: str | None
-    ) -> tuple[int, str]:
-        """The word_id and form of the one word that is meant.
+        self, word: str | SupportsIndex | None, run: Run, text: str | None, sense: str | None
+    ) -> dict[str, Any]:
+        """The one word that is meant: word_id, form, lemma, pos, sense, text, ...
 
         Raises:
             NotFoundError: there is none.
-            ArgumentError: several uses fit; the message lists some.
+            SeveralWordsError: several uses fit; the message lists some.
         """
-        if not isinstance(word, str):
+        if word is None and text is None and sense is None:
+            raise ArgumentError("No word is given. Give a word, a word_id, or part of its text.")
+        if word is not None and not isinstance(word, str):
             word_id = index(word)
             known = -(2**63) <= word_id < 2**63
             found = self._catalog.query(WORDS_BY_ID, {"word_ids": [word_id]}).to_pylist() if known else []
             if not found:
                 raise NotFoundError(f"The store has no word {word_id}.")
-            return word_id, found[0]["form"]
+            of_word: dict[str, Any] = found[0]
+            return of_word
         corpus_id = run.info.spec.corpus_id
         uses = self.words(either=word, text=text, sense=sense, corpus_id=corpus_id).to_pylist()
         if not uses:
-            names = self._catalog.query(LEMMAS_OF, {"corpus_id": corpus_id})["name"].to_pylist()
-            where = f' in a text with "{text}"' if text else ""
-            where += f' of sense "{sense}"' if sense else ""
-            hint = f" {did_you_mean(word, names)}" if word not in names else ""
-            raise NotFoundError(f'No word "{word}"{where} in {run.info.corpus}.{hint}')
+            raise NotFoundError(self._no_word(word, run, text, sense))
         if len(uses) > 1:
-            lines = [f"  {use['word_id']}  {use['sense'] or ''}  {use['text']}" for use in uses[:SHOWN_USES]]
+            lines = [f"  {use['word_id']}  {use['sense'] or ''}  {marked(use)}" for use in uses[:SHOWN_USES]]
             if len(uses) > SHOWN_USES:
                 lines.append(f"  ... {len(uses) - SHOWN_USES} more")
-            raise ArgumentError(
-                f'"{word}" has {len(uses)} uses. Say which, by word_id or by part of the text:\n'
-                + "\n".join(lines)
+            what = "This" if word is None else f'"{word}"'
+            raise SeveralWordsError(
+                f"{what} has {len(uses)} uses. Say which, by word_id or by part of the text:\n"
+                + "\n".join(lines),
+                uses,
             )
-        return uses[0]["word_id"], uses[0]["form"]
+        use: dict[str, Any] = uses[0]
+        return use
+
+    def _no_word(self, word: str | None, run: Run, text: str | None, sense: str | None) -> str:
+        where = f' in a text with "{text}"' if text else ""
+        where += f' of sense "{sense}"' if sense else ""
+        if word is None:
+            return f"No word{where} in {run.info.corpus}."
+        corpus = {"corpus_id": run.info.spec.corpus_id}
+        names = self._catalog.query(LEMMAS_OF, corpus)["name"].to_pylist()
+        hint = f" {did_you_mean(word, names)}" if word not in names else ""
+        return f'No word "{word}"{where} in {run.info.corpus}.{hint}'
 
     def with_words(self, rows: Sequence[dict[str, Any]]) -> pa.Table:
         """Rows with a word_id, completed by form, lemma, pos, sense, text, char_start and char_end."""
@@ -194,12 +248,20 @@ class Lookup:
     def _open(self, run_id: str) -> Run:
         if run_id not in self._runs:
             info = read_run(self._layout, run_id)
-            files = self._catalog.query(RUN_PARTS, {"run_id": run_id})["file"].to_pylist()
-            folder = self._layout.run(run_id).root
+            parts = self._catalog.query(RUN_PARTS, {"run_id": run_id})
+            folder = self._layout.run(run_id)
             label = self.labels[run_id]
-            vectors = RunVectors([folder / file for file in files], info.spec.model.n_layers, label)
-            self._runs[run_id] = Run(info, label, vectors)
+            vectors = RunVectors(
+                [folder.root / file for file in parts["file"].to_pylist()], info.spec.model.n_layers, label
+            )
+            self._runs[run_id] = Run(info, label, vectors, folder, tuple(parts["sha256"].to_pylist()))
         return self._runs[run_id]
+
+
+def marked(word: Mapping[str, Any]) -> str:
+    """The text of a word, with the word in brackets."""
+    text, start, end = word["text"], word["char_start"], word["char_end"]
+    return f"{text[:start]}[{text[start:end]}]{text[end:]}"
 
 
 def _check_all(word_ids: Sequence[int], known: Mapping[int, object]) -> None:
