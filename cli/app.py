@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli import asking, making, probes, upkeep
+from repstore.cli import asking, indexes, making, near, probes, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +37,8 @@ for command in (
     asking.info,
     asking.words,
     making.reproduce,
-    asking.neighbors,
+    near.neighbors,
+    near.hubness,
     asking.compare,
     asking.sql,
     upkeep.verify,
@@ -47,3 +48,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(probes.probe, name="probe")
+app.add_typer(indexes.index, name="index")

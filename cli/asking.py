@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,14 +12,13 @@ from repstore.cli.options import (
     LayersOption,
     PlotOption,
     RunOption,
+    SpaceOption,
     StorePath,
     layers_of,
     open_store,
 )
 from repstore.cli.render import show
-
-ID = r"\d{14}"
-"""How a word_id is written; shorter numbers are words like any other."""
+from repstore.spec import Similarity
 
 
 def runs(store: StorePath, format: FormatOption = "table") -> None:
@@ -61,43 +59,34 @@ def words(
         print(f"The first {limit}; ask for more with --limit.", file=sys.stderr)
 
 
-def neighbors(
-    store: StorePath,
-    word: Annotated[str, typer.Argument(help="A word_id, or a lemma or form with one use.")],
-    run: RunOption = None,
-    layer: LayersOption = "all",
-    k: Annotated[int, typer.Option("-k", min=1, help="Neighbors per layer.")] = 10,
-    text: Annotated[str | None, typer.Option(help="Part of the text of the word.")] = None,
-    sense: Annotated[str | None, typer.Option(help="Sense of the word.")] = None,
-    format: FormatOption = "table",
-) -> None:
-    """Find the uses nearest to one use of a word.
-
-    Example: repstore neighbors store/ bank --text "muddy bank" --run smollm2/repeat --layer 0,8,16
-    """
-    with_id = int(word) if re.fullmatch(ID, word) else word
-    result = open_store(store).neighbors(
-        with_id, run=run, layer=layers_of(layer), k=k, text=text, sense=sense
-    )
-    show(result, format)
-
-
 def compare(
     store: StorePath,
-    metric: Annotated[Literal["cka"], typer.Option(help="Which similarity.")] = "cka",
+    metric: Annotated[
+        Similarity, typer.Option(help="cka, or knn: the share of their neighbors that words have in common.")
+    ] = "cka",
     run: RunOption = None,
+    run_b: Annotated[str | None, typer.Option(help="Run to compare with; the same, if not given.")] = None,
     layers: LayersOption = "all",
+    k: Annotated[int, typer.Option("-k", min=1, help="Neighbors of each word, for knn.")] = 10,
+    standardize: SpaceOption = "none",
     sample: Annotated[int, typer.Option(min=0, help="Compare over this many words; 0 for all.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
-    """Compare every layer with every other.
+    """Compare every layer of a run with every layer of it, or of another run.
 
-    Example: repstore compare store/ --metric cka --run smollm2/repeat --plot cka.png
+    Example: repstore compare store/ --metric knn --run smollm2/base --run-b smollm2/repeat --plot knn.png
     """
     result = open_store(store).compare(
-        metric, run=run, layers=layers_of(layers), sample=sample or None, seed=seed
+        metric,
+        run=run,
+        run_b=run_b,
+        layers=layers_of(layers),
+        k=k,
+        standardize=standardize,
+        sample=sample or None,
+        seed=seed,
     )
     show(result, format, plot)
 

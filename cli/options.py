@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from repstore.cli.render import Format
+from repstore.spec import Frame
 
 if TYPE_CHECKING:
     from repstore.store import Store
@@ -20,6 +21,10 @@ PlotOption = Annotated[
 ]
 RunOption = Annotated[
     str | None, typer.Option("--run", help="Name of a run; not needed if the store has one.")
+]
+SpaceOption = Annotated[
+    Frame,
+    typer.Option("--standardize", help="Vectors as stored, less the mean of the run, or standardized by it."),
 ]
 LayersOption = Annotated[str, typer.Option(help='Layers: "all", or numbers and ranges such as 0,4,8-12.')]
 

@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli.options import FormatOption, LayersOption, PlotOption, StorePath, layers_of, open_store
+from repstore.cli.options import (
+    FormatOption,
+    LayersOption,
+    PlotOption,
+    SpaceOption,
+    StorePath,
+    layers_of,
+    open_store,
+)
 from repstore.cli.render import show
-from repstore.spec import Clustering, Frame, Standardize, Target, Threshold
+from repstore.spec import Clustering, Standardize, Target, Threshold
 
 SecondRunOption = Annotated[
     str | None, typer.Option(help="Run of the second word of every pair, if it is another.")
@@ -35,9 +43,6 @@ AgainstOption = Annotated[
 RunsOption = Annotated[
     list[str] | None,
     typer.Option("--run", help="Name of a run; repeatable; not needed if the store has one."),
-]
-SpaceOption = Annotated[
-    Frame, typer.Option(help="Vectors as stored, less the mean of the run, or standardized by it.")
 ]
 TrainOption = Annotated[
     str | None,

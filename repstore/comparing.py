@@ -15,11 +15,10 @@ from repstore.analysis.overlap import overlap
 from repstore.analysis.space import space_of
 from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
 from repstore.results import Figure, ResultTable
-from repstore.spec import Frame
+from repstore.spec import Frame, Similarity
 from repstore.storage.lookup import Lookup, Run
 from repstore.storage.vectors import LayerVectors
 
-Similarity = Literal["cka", "knn"]
 UNITS = {"cka": "unbiased linear CKA", "knn": "share of neighbors in common"}
 NAMES = {"cka": "CKA", "knn": "Common neighbors"}
 
@@ -78,7 +77,7 @@ def compare_layers(
         {
             "layer_a": np.repeat(across, len(up)),
             "layer_b": np.tile(up, len(across)),
-            asked.metric: pa.array(values.ravel(), from_pandas=True),
+            asked.metric: values.ravel(),
         }
     )
     title = f"{NAMES[asked.metric]} between the layers of {runs} over {len(word_ids):,} words"

@@ -146,6 +146,80 @@ def matrix(
         axes.set_ylabel(labels[y])
 
 
+SAME_SENSE, OTHER_SENSE, OTHER_LEMMA = "#0072B2", "#E69F00", "#E5E5E5"
+
+
+def trajectory(path: Path, rows: Sequence[Mapping[str, Any]], word: Mapping[str, Any], title: str) -> None:
+    """Draw the neighbors of a word at every layer, colored by what they have in common with it.
+
+    Args:
+        path: the file.
+        rows: neighbors with layer, rank, form, lemma and sense.
+        word: lemma and sense of the word itself; None where unknown.
+        title: what they are neighbors of.
+    """
+    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    depth = max((row["rank"] for row in rows), default=1)
+    with _drawing(path, (max(6.0, 1.5 + 0.52 * len(layers)), 2.4 + 0.24 * depth)) as figure:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.2, 0.24 * depth])
+        shares: dict[str, list[float]] = {}
+        kinds = [(layers.index(row["layer"]), row, _kinship(row, word)) for row in rows]
+        for name, color in _kinships(word):
+            counts = [sum(n == at and kind == name for at, _, kind in kinds) for n in range(len(layers))]
+            totals = [sum(n == at for at, _, _ in kinds) for n in range(len(layers))]
+            shares[name] = [count / max(1, total) for count, total in zip(counts, totals, strict=True)]
+            if name != "other lemma":
+                upper.plot(range(len(layers)), shares[name], "o-", color=color, markersize=3)
+            here = [(at, row["rank"]) for at, row, kind in kinds if kind == name]
+            lower.bar(
+                [at for at, _ in here],
+                [0.94] * len(here),
+                0.94,
+                [rank - 0.47 for _, rank in here],
+                color=color,
+                label=name,
+            )
+        for at, row, kind in kinds:
+            dark = kind == "same sense"
+            lower.text(
+                at,
+                row["rank"],
+                row["form"][:9],
+                ha="center",
+                va="center",
+                fontsize=5.5,
+                color="white" if dark else "black",
+            )
+        upper.axhline(0.5, color="gray", linestyle=(0, (1, 3)), linewidth=0.8)
+        upper.set_ylim(-0.05, 1.05)
+        upper.set_ylabel("share")
+        upper.set_title(title, loc="left", fontsize=10)
+        upper.spines[["top", "right"]].set_visible(False)
+        lower.set_ylim(depth + 0.6, 0.4)
+        lower.set_yticks(range(1, depth + 1))
+        lower.set_ylabel("rank")
+        lower.set_xlabel("layer")
+        lower.set_xlim(-0.6, len(layers) - 0.4)
+        lower.set_xticks(range(len(layers)), [str(layer) for layer in layers], fontsize=7)
+        lower.spines[["top", "right"]].set_visible(False)
+        figure.legend(*lower.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
+
+
+def _kinships(word: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a neighbor can have in common with a word, and its color."""
+    if word.get("sense") is None:
+        return [("same lemma", SAME_SENSE), ("other lemma", OTHER_LEMMA)]
+    return [("same sense", SAME_SENSE), ("other sense", OTHER_SENSE), ("other lemma", OTHER_LEMMA)]
+
+
+def _kinship(row: Mapping[str, Any], word: Mapping[str, Any]) -> str:
+    if word.get("lemma") is None or row["lemma"] != word["lemma"]:
+        return "other lemma"
+    if word.get("sense") is None:
+        return "same lemma"
+    return "same sense" if row["sense"] == word["sense"] else "other sense"
+
+
 @contextmanager
 def _drawing(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
     """A figure to draw into; then it is written, the same bytes for the same figure."""

@@ -32,7 +32,7 @@ KEYWORD = {"text", "char_start", "char_end"}
 
 @dataclass(frozen=True, repr=False)
 class Figure:
-    """How a result is drawn: curves of `y` (one per `series`) against `x`, or a matrix of `y`.
+    """How a result is drawn: curves of `y` (one per `series`) against `x`, a matrix of `y`, or a trajectory.
 
     `band` names the columns of the lower and upper end of an interval about `y`, and `level` a column of
     heights to see the curves against, if the table has it.
@@ -130,7 +130,10 @@ class ResultTable:
 
         if self.figure is None:
             raise ArgumentError(f'"{self.title}" is a list, with no curve or matrix to draw.')
-        if self.figure.kind == "matrix":
+        if self.figure.kind == "trajectory":
+            word = {name: self.provenance[name] for name in ("lemma", "sense")}
+            plots.trajectory(Path(path), list(self), word, self.title)
+        elif self.figure.kind == "matrix":
             x, y, value = self.figure.x, self.figure.series, self.figure.y
             assert y is not None
             labels = {name: self._label(name) for name in self.columns}
@@ -175,7 +178,8 @@ class ResultTable:
         from rich.text import Text
 
         names, rows = self._grid()
-        if set(names) >= KEYWORD:
+        is_keyword = set(names) >= KEYWORD
+        if is_keyword:
             rows = [row | {"text": _marked(row["text"], row["char_start"], row["char_end"])} for row in rows]
             names = [name for name in names if name not in ("char_start", "char_end")]
         table = Table(box=None, header_style="bold")
@@ -193,7 +197,14 @@ class ResultTable:
                 max_width=TEXT_WIDTH if name == "text" else None,
             )
         for n in range(len(shown)):
-            table.add_row(*(Text(cells[name][n]) for name in names))
+            row = {name: Text(cells[name][n]) for name in names}
+            if (
+                is_keyword
+                and isinstance(shown[n]["char_start"], int)
+                and isinstance(shown[n]["char_end"], int)
+            ):
+                row["text"].stylize("bold", shown[n]["char_start"], shown[n]["char_end"] + 2)
+            table.add_row(*row.values())
         parts: list[Text | Table] = [Text(self.title), table]
         if limit is not None and len(rows) > limit:
             parts.append(Text(f"... {len(rows) - limit:,} more rows"))

@@ -8,6 +8,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import pyarrow as pa
 
 from repstore.analysis.graph import densities
 from repstore.analysis.neighbors import Found, nearest
@@ -102,20 +103,36 @@ def find_neighbors(
     layers = run.layers(layer)
     query = query_of(lookup, run, given, layers, text, sense)
     allowed = _allowed(lookup, run, query, asked)
-    rows, searches, notes = [], [], []
+    rows: list[dict[str, Any]] = []
+    searches: list[str] = []
+    notes: list[str] = []
+    cut_at: list[int] = []
     for n, one in enumerate(layers):
         found, how, note = _search(run, one, query.at(n, one), query.row, allowed, asked)
         searches.append(how)
         notes += note
+        scores = found.scores.tolist()
+        if len(scores) > asked.k and scores[asked.k - 1] == scores[asked.k]:
+            cut_at.append(one)
         word_ids = run.vectors.word_ids[found.rows].tolist()
-        for rank, (word_id, score) in enumerate(zip(word_ids, found.scores.tolist(), strict=True), 1):
+        for rank, (word_id, score) in enumerate(zip(word_ids, scores, strict=True), 1):
+            if rank > asked.k:
+                break
             rows.append({"layer": one, "rank": rank, asked.metric: score, "word_id": word_id})
     if len(layers) > 1:
         _add_changes(rows, layers)
-    table = lookup.with_words(rows)
+    table = lookup.with_words(rows) if rows else _empty(asked.metric, len(layers) > 1)
     if len(layers) > 1:
         table = table.select([*(name for name in table.column_names if name != "change"), "change"])
-        notes = [*_dominance(table.to_pylist(), layers, query.word), NOTE_CHANGE, *notes]
+        certain = [one for one in layers if one not in cut_at]
+        notes = [*_dominance(table.to_pylist(), certain, query.word), NOTE_CHANGE, *notes]
+    if not rows:
+        notes.append("No other word may be found.")
+    if cut_at:
+        notes.append(
+            f"At layer {', '.join(map(str, cut_at))} other words are as near as the last one shown, as the "
+            "same form is before any context is read; the first by word_id are shown."
+        )
     return ResultTable(
         table,
         f"Neighbors of {query.title} in {run.label}" + _how(asked),
@@ -214,7 +231,7 @@ def _search(
     allowed: np.ndarray | None,
     asked: NeighborSearch,
 ) -> tuple[Found, str, list[str]]:
-    """What is found, how, and what a reader has to know of that."""
+    """What is found, how, and what a reader has to know of that. One more than asked for: is it as near?"""
     vectors = run.vectors.layer(layer)
     space = space_of(vectors, asked.standardize)
     candidates, info = None, None
@@ -223,7 +240,7 @@ def _search(
         candidates, info, notes = _index_of(run, layer, asked)
     if candidates is not None and info is not None:
         found, scanned = nearest_by_sketch(
-            vectors, space, vector, asked.k, candidates, info.n_candidates, exclude=row
+            vectors, space, vector, asked.k + 1, candidates, info.n_candidates, exclude=row
         )
         if scanned:
             return found, "exact", notes
@@ -234,7 +251,7 @@ def _search(
         )
         return found, info.kind, notes
     hubs = _densities(vectors, space) if asked.metric == "csls" else None
-    found = nearest(vectors, space, vector, asked.k, metric=asked.metric, allowed=allowed, hubs=hubs)
+    found = nearest(vectors, space, vector, asked.k + 1, metric=asked.metric, allowed=allowed, hubs=hubs)
     if hubs is None:
         return found, "exact", notes
     around = hubs[row] if row is not None else nearest(vectors, space, vector, 10).scores.mean()
@@ -285,12 +302,14 @@ def _add_changes(rows: list[dict[str, Any]], layers: Sequence[int]) -> None:
 
 
 def _dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict[str, Any]) -> list[str]:
-    """Where more than half of the neighbors have the sense of the word."""
-    if word.get("sense") is None:
+    """Where more than half of the neighbors have the sense of the word, of layers where they are certain."""
+    if word.get("sense") is None or not layers:
         return []
     n_same = dict.fromkeys(layers, 0)
     n_all = dict.fromkeys(layers, 0)
     for row in rows:
+        if row["layer"] not in n_all:
+            continue
         n_all[row["layer"]] += 1
         n_same[row["layer"]] += is_same_sense(row, word)
     first = next((layer for layer in layers if 2 * n_same[layer] > n_all[layer]), None)
@@ -309,6 +328,15 @@ def _dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict
 def is_same_sense(row: dict[str, Any], word: dict[str, Any]) -> bool:
     """Whether a neighbor has the sense of a word; senses are told apart within a lemma."""
     return (row["lemma"], row["sense"]) == (word.get("lemma"), word.get("sense"))
+
+
+def _empty(metric: Metric, is_trajectory: bool) -> pa.Table:
+    """No neighbors, in the columns of those."""
+    columns = [("layer", pa.int64()), ("rank", pa.int64()), (metric, pa.float64()), ("word_id", pa.int64())]
+    columns += [(name, pa.string()) for name in ("form", "lemma", "pos", "sense", "text")]
+    columns += [("char_start", pa.int64()), ("char_end", pa.int64())]
+    columns += [("change", pa.string())] if is_trajectory else []
+    return pa.schema(columns).empty_table()
 
 
 def _how(asked: NeighborSearch) -> str:

@@ -9,12 +9,12 @@ from typing import Any, Literal, Self
 
 import pyarrow as pa
 
-from repstore.comparing import Comparison, Similarity, compare_layers
+from repstore.comparing import Comparison, compare_layers
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import ResultTable
 from repstore.schemas import FORMAT_VERSION
-from repstore.spec import Frame
+from repstore.spec import Frame, Similarity
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup

@@ -8,7 +8,7 @@ import pytest
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import ArgumentError, NotFoundError
+from repstore.errors import NotFoundError, SeveralWordsError
 
 CORPUS = small_corpus()
 TEXTS = list(CORPUS.texts())
@@ -179,7 +179,7 @@ def test_the_probe_with_the_best_of_all_thresholds_equals_trying_them_all(store,
 def test_neighbors_equal_brute_force_at_every_layer(store, first_id):
     word = 8
     result = store.neighbors(first_id + word, run="m/parts", layer="all", k=6)
-    columns = "layer rank cosine word_id form lemma pos sense text char_start char_end"
+    columns = "layer rank cosine word_id form lemma pos sense text char_start char_end change"
     assert result.columns == columns.split()
     rows = list(result)
     for layer in range(N_LAYERS):
@@ -209,16 +209,20 @@ def test_the_numbers_that_numpy_gives_name_words_and_layers(store, first_id):
     expected = list(store.neighbors(first_id + 5, run="m/whole", layer=[0, 1], k=2))
     word_id = store.vectors(run="m/whole", layer=0).word_ids[5]
     assert list(store.neighbors(word_id, run="m/whole", layer=np.arange(2), k=2)) == expected
-    assert list(store.neighbors(word_id, run="m/whole", layer=np.int64(0), k=2)) == expected[:2]
+    alone = store.neighbors(word_id, run="m/whole", layer=np.int64(0), k=2)
+    assert [
+        row | {"change": before["change"]} for row, before in zip(alone, expected, strict=False)
+    ] == expected[:2]
     assert store.vectors(run="m/whole", layer=np.int64(1)).layer == 1
 
 
 def test_a_word_with_several_uses_is_refused_with_the_uses_listed(store, first_id):
-    with pytest.raises(ArgumentError, match='"bank" has 20 uses') as caught:
+    with pytest.raises(SeveralWordsError, match='"bank" has 20 uses') as caught:
         store.neighbors("bank", run="m/whole", layer=0)
     lines = str(caught.value).splitlines()
-    assert lines[1].split(maxsplit=2) == [str(first_id), "bank.0", TEXTS[0].text]
+    assert lines[1].split(maxsplit=2) == [str(first_id), "bank.0", TEXTS[0].text.replace("banks", "[banks]")]
     assert len(lines) == 12
+    assert [use["word_id"] for use in caught.value.uses] == [first_id + 4 * n for n in range(20)]
     assert lines[-1].strip() == "... 10 more"
 
 
