@@ -12,8 +12,9 @@ from repstore.analysis.graph import NeighborGraph, neighbor_graph
 from repstore.analysis.hubness import Hubness, hubness
 from repstore.analysis.space import space_of
 from repstore.errors import ArgumentError, did_you_mean
+from repstore.queries import WordGiven
 from repstore.results import Figure, ResultTable
-from repstore.searching import UNITS, Layers, NeighborSearch, WordGiven, find_neighbors
+from repstore.searching import UNITS, Layers, NeighborSearch, find_neighbors
 from repstore.spec import Frame, Metric, Progress, Search
 from repstore.storage.lookup import Lookup, Run
 

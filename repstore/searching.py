@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsIndex, get_args
+from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,21 +14,19 @@ from repstore.analysis.graph import densities
 from repstore.analysis.neighbors import Found, nearest
 from repstore.analysis.sketched import Candidates, nearest_by_sketch
 from repstore.analysis.space import Space, space_of
+from repstore.analysis.trajectories import NOTE_CHANGE, add_changes, dominance
 from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, did_you_mean
 from repstore.indexing import EXACT_UP_TO, open_index
+from repstore.queries import Query, WordGiven, query_of
 from repstore.results import Figure, ResultTable
-from repstore.spec import EncodedWord, Frame, IndexInfo, Metric, Search
+from repstore.spec import Frame, IndexInfo, Metric, Search
 from repstore.storage.index import is_current, read_index_info
 from repstore.storage.lookup import Lookup, Run
 from repstore.storage.vectors import LayerVectors
 
 Layers = int | Iterable[int] | Literal["all"]
-WordGiven = str | SupportsIndex | np.ndarray | EncodedWord | None
 
 UNITS = {"cosine": "-1 to 1", "l2": "distance", "csls": "-4 to 4"}
-NOTE_CHANGE = (
-    "change: enters: not among them at the layer before; leaves: not among them at the next; passes: both."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +71,6 @@ class NeighborSearch:
         return self.where is not None or self.other_lemmas or self.other_texts
 
 
-@dataclass(frozen=True, eq=False)
-class Query:
-    """What neighbors are sought of.
-
-    Attributes:
-        title: what it is called in a table.
-        word: its word_id, form, lemma, sense and text, as far as it has them.
-        row: its row in every layer, if it is a word of the run.
-        at: its vector at the n-th of the layers asked for, the n-th layer being the second argument.
-    """
-
-    title: str
-    word: dict[str, Any]
-    row: int | None
-    at: Callable[[int, int], np.ndarray]
-
-
 def find_neighbors(
     lookup: Lookup,
     run: Run,
@@ -120,12 +101,12 @@ def find_neighbors(
                 break
             rows.append({"layer": one, "rank": rank, asked.metric: score, "word_id": word_id})
     if len(layers) > 1:
-        _add_changes(rows, layers)
+        add_changes(rows, layers)
     table = lookup.with_words(rows) if rows else _empty(asked.metric, len(layers) > 1)
     if len(layers) > 1:
         table = table.select([*(name for name in table.column_names if name != "change"), "change"])
         certain = [one for one in layers if one not in cut_at]
-        notes = [*_dominance(table.to_pylist(), certain, query.word), NOTE_CHANGE, *notes]
+        notes = [*dominance(table.to_pylist(), certain, query.word), NOTE_CHANGE, *notes]
     if not rows:
         notes.append("No other word may be found.")
     if cut_at:
@@ -152,53 +133,6 @@ def find_neighbors(
         figure=Figure("trajectory", "layer", "rank") if len(layers) > 1 else None,
         notes=list(dict.fromkeys(notes)),
     )
-
-
-def query_of(
-    lookup: Lookup,
-    run: Run,
-    given: WordGiven,
-    layers: Sequence[int],
-    text: str | None,
-    sense: str | None,
-) -> Query:
-    """What a user means by a word, a word_id, a vector or an encoded word."""
-    if isinstance(given, EncodedWord | np.ndarray):
-        if text is not None or sense is not None:
-            raise ArgumentError("A vector has no text and no sense to look for. Leave them out.")
-        return _encoded(run, given) if isinstance(given, EncodedWord) else _vector(run, given, layers)
-    word = lookup.one_word(given, run, text, sense)
-    row = int(run.vectors.rows(np.array([word["word_id"]]))[0])
-    if row < 0:
-        raise NotFoundError(f"Word {word['word_id']} has no vector in {run.label}; see the table skipped.")
-    return Query(
-        f'"{word["form"]}" (word {word["word_id"]})',
-        word,
-        row,
-        lambda _, layer: run.vectors.layer(layer).take(np.array([row]))[0],
-    )
-
-
-def _encoded(run: Run, word: EncodedWord) -> Query:
-    if word.run_id != run.info.run_id:
-        raise ArgumentError(
-            f"This word was encoded as another run does it, not as {run.label}. Encode it again."
-        )
-    known = {"form": word.form, "lemma": word.lemma, "text": word.text}
-    return Query(f'"{word.form}" (a new word)', known, None, lambda _, layer: word.vectors[layer])
-
-
-def _vector(run: Run, vector: np.ndarray, layers: Sequence[int]) -> Query:
-    d_model = run.info.spec.model.d_model
-    shapes = [(d_model,), (len(layers), d_model)]
-    if vector.shape not in shapes or not np.issubdtype(vector.dtype, np.floating):
-        raise ArgumentError(
-            f"A vector of {run.label} has shape ({d_model},), or ({len(layers)}, {d_model}) for one at each "
-            f"of these layers, of floats; this has {vector.shape}, {vector.dtype}."
-        )
-    if not np.isfinite(vector).all():
-        raise ArgumentError("The vector is not finite.")
-    return Query("a vector", {}, None, lambda n, _: vector if vector.ndim == 1 else vector[n])
 
 
 def _allowed(lookup: Lookup, run: Run, query: Query, asked: NeighborSearch) -> np.ndarray | None:
@@ -287,47 +221,6 @@ def _index_of(
     if asked.search == "index":
         raise NotFoundError(f"Layer {layer} of {run.label} {state}. {command}")
     return None, None, [f"Layer {layer} {state}, so all words were scanned. {command}"]
-
-
-def _add_changes(rows: list[dict[str, Any]], layers: Sequence[int]) -> None:
-    """Say of every neighbor whether it is one at the layer before, and at the next."""
-    at = {layer: {row["word_id"] for row in rows if row["layer"] == layer} for layer in layers}
-    for row in rows:
-        n = layers.index(row["layer"])
-        enters = n > 0 and row["word_id"] not in at[layers[n - 1]]
-        leaves = n + 1 < len(layers) and row["word_id"] not in at[layers[n + 1]]
-        row["change"] = {(True, True): "passes", (True, False): "enters", (False, True): "leaves"}.get(
-            (enters, leaves)
-        )
-
-
-def _dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict[str, Any]) -> list[str]:
-    """Where more than half of the neighbors have the sense of the word, of layers where they are certain."""
-    if word.get("sense") is None or not layers:
-        return []
-    n_same = dict.fromkeys(layers, 0)
-    n_all = dict.fromkeys(layers, 0)
-    for row in rows:
-        if row["layer"] not in n_all:
-            continue
-        n_all[row["layer"]] += 1
-        n_same[row["layer"]] += is_same_sense(row, word)
-    first = next((layer for layer in layers if 2 * n_same[layer] > n_all[layer]), None)
-    if first is None:
-        best = max(layers, key=lambda layer: n_same[layer])
-        return [
-            f"Neighbors of the same sense ({word['sense']}) dominate at none of these layers; the most are "
-            f"at layer {best}: {n_same[best]} of {n_all[best]}."
-        ]
-    return [
-        f"Neighbors of the same sense ({word['sense']}) first dominate at layer {first}: "
-        f"{n_same[first]} of {n_all[first]}."
-    ]
-
-
-def is_same_sense(row: dict[str, Any], word: dict[str, Any]) -> bool:
-    """Whether a neighbor has the sense of a word; senses are told apart within a lemma."""
-    return (row["lemma"], row["sense"]) == (word.get("lemma"), word.get("sense"))
 
 
 def _empty(metric: Metric, is_trajectory: bool) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The code of README.md, docs/pairs.md and docs/senses.md runs, on a real model and a part of the data."""
+"""The code of README.md and of docs/pairs.md, senses.md and neighbors.md runs, on a real model."""
 
 import json
 import re
@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAIRS = (ROOT / "docs" / "pairs.md").read_text(encoding="utf-8")
 SENSES = (ROOT / "docs" / "senses.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README + PAIRS + SENSES, re.MULTILINE | re.DOTALL)
+NEIGHBORS = (ROOT / "docs" / "neighbors.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README + PAIRS + SENSES + NEIGHBORS, re.MULTILINE | re.DOTALL)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 # What was printed stands in blocks without a language; some of these hold commands, too.
 LINES = [line for _, block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
@@ -28,7 +29,7 @@ COMMANDS = [
     for line in LINES
     if re.match(r"(\$ )?(\.venv/bin/)?repstore ", line)
 ]
-ASKING = [arguments for arguments in COMMANDS if arguments[0] not in ("ingest", "reproduce", "demo")]
+ASKING = [arguments for arguments in COMMANDS if arguments[0] not in ("ingest", "reproduce", "demo", "index")]
 SUBSET = {"bank": 27, "spring": 27, "run": 6}
 
 
