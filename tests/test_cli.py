@@ -1,8 +1,10 @@
 """The command line: each command prints what the library answers, and nothing else, to stdout."""
 
+import contextlib
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +152,51 @@ ANSWERS = {
         ["compare", "STORE", "--run", "smollm2/base", "--layers", "5-6", "--sample", "0", "--seed", "7"],
         lambda store: store.compare("cka", run="smollm2/base", layers=[5, 6], sample=None, seed=7),
     ),
+    "neighbors with every option": (
+        [
+            *("neighbors", "STORE", "--sense", "palm.0", "--text", "019", "--run", "smollm2/base"),
+            *("--layer", "1-2", "-k", "4", "--metric", "csls", "--standardize", "center"),
+            *("--where", "pos = 'N'", "--other-lemmas", "--other-texts", "--search", "exact"),
+        ],
+        lambda store: store.neighbors(
+            sense="palm.0",
+            text="019",
+            run="smollm2/base",
+            layer=[1, 2],
+            k=4,
+            metric="csls",
+            standardize="center",
+            where="pos = 'N'",
+            other_lemmas=True,
+            other_texts=True,
+            search="exact",
+        ),
+    ),
+    "neighbors by distance": (
+        [
+            "neighbors",
+            "STORE",
+            "palm",
+            "--text",
+            "019",
+            "--run",
+            "smollm2/base",
+            "--layer",
+            "1",
+            "--metric",
+            "l2",
+        ],
+        lambda store: store.neighbors("palm", text="019", run="smollm2/base", layer=1, metric="l2"),
+    ),
+    "common neighbors": (
+        [
+            *("compare", "STORE", "--metric", "knn", "--run", "smollm2/base", "--run-b", "smollm2/repeat"),
+            *("--layers", "1,2", "-k", "4", "--standardize", "corpus"),
+        ],
+        lambda store: store.compare(
+            "knn", run="smollm2/base", run_b="smollm2/repeat", layers=[1, 2], k=4, standardize="corpus"
+        ),
+    ),
     "sql": (
         ["sql", "STORE", "SELECT lemma, count(*) AS uses FROM words GROUP BY lemma ORDER BY lemma"],
         lambda store: store.sql("SELECT lemma, count(*) AS uses FROM words GROUP BY lemma ORDER BY lemma"),
@@ -228,3 +275,69 @@ def test_the_installed_program_prints_results_to_stdout_and_errors_to_stderr(sto
     bad = subprocess.run([program, "runs", store / "none"], capture_output=True, text=True, check=False)
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr == f'repstore: No store at {store / "none"}. Make one with "repstore ingest".\n'
+
+
+def test_neighbors_by_word_id_either_way(store):
+    with repstore.open(store) as opened:
+        word_id = opened.words(limit=1)["word_id"][0]
+        expected = json.loads(opened.neighbors(word_id, run="smollm2/base", layer=2).to_json())
+    options = ("--run", "smollm2/base", "--layer", "2", "--format", "json")
+    for given in ([word_id], ["--word-id", word_id]):
+        assert json.loads(command("neighbors", store, *given, *options).out) == expected
+
+
+def test_hubness_is_printed_with_its_progress_on_stderr(store):
+    outcome = command(
+        "hubness", store, "--run", "smollm2/base", "--layers", "1,2", "-k", "3", "--format", "json"
+    )
+    with repstore.open(store) as opened:
+        assert json.loads(outcome.out) == json.loads(
+            opened.hubness(run="smollm2/base", layer=[1, 2], k=3).to_json()
+        )
+    assert (outcome.code, "Finding neighbors" in outcome.err) == (0, True)
+
+
+def test_an_index_is_built_listed_used_and_dropped(tmp_path):
+    root = build_store(tmp_path / "store", CORPUS, [BASE])
+    built = command(
+        "index", "build", root, "--layer", "1-2", "--kind", "rabitq", "--memory", "1.5GB", "--format", "json"
+    )
+    assert [row["state"] for row in json.loads(built.out)] == ["current"] * 2
+    assert json.loads(command("index", "list", root, "--format", "json").out) == json.loads(built.out)
+    word = ("neighbors", root, "palm", "--text", "019", "-k", "3", "--format", "json")
+    exact, by_index = (
+        json.loads(command(*word, "--layer", "1", "--search", search).out) for search in ("exact", "index")
+    )
+    assert by_index == exact  # with 80 words, the candidates are most of them
+    assert command("index", "drop", root, "--layer", "1").out == "Removed 1 index.\n"
+    assert [row["layer"] for row in json.loads(command("index", "list", root, "--format", "json").out)] == [2]
+    refused = command(*word, "--layer", "1", "--search", "index")
+    assert refused.code == 1
+    assert "has no index in this space" in refused.err
+
+
+def test_an_index_of_few_words_is_not_built_unless_asked_for(store):
+    outcome = command("index", "build", store, "--run", "smollm2/base", "--layer", "1")
+    assert outcome.code == 0
+    assert "has 80 words: a scan is fast and exact, so no index was built" in outcome.out
+    assert not list(store.glob("runs/*/index/*"))
+
+
+def test_in_a_terminal_the_use_of_a_word_is_picked(store):
+    pty = pytest.importorskip("pty", reason="there are no terminals of this kind here")
+    pid, terminal = pty.fork()
+    if pid == 0:  # the terminal's own process
+        call = ["-c", "from repstore.cli import main; main()", "neighbors", str(store), "bank"]
+        os.execv(sys.executable, [sys.executable, *call, "--run", "smollm2/base", "--layer", "1", "-k", "1"])
+    shown = b""
+    for question, answer in ((1, b"21\n"), (2, b"2\n")):
+        while shown.count(b"Which use (1 to 20)") < question:
+            shown += os.read(terminal, 4096)
+        os.write(terminal, answer)
+    with contextlib.suppress(OSError):  # which is how a terminal says that nobody writes any more
+        while more := os.read(terminal, 4096):
+            shown += more
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    with repstore.open(store) as opened:
+        second = opened.words(lemma="bank")["word_id"][1]
+    assert f"(word {second})" in shown.decode()

@@ -68,6 +68,19 @@ REFUSED = {
         'Did you mean "m/repeat"',
     ),
     "unknown layer": (["compare", "STORE", "--run", "m/base", "--layers", "14"], "0 (embeddings) to 13"),
+    "no condition": (
+        ["neighbors", "STORE", "bank", "--text", "004", "--run", "m/base", "--where", "ps = 'N'"],
+        "is not a condition on words",
+    ),
+    "no word": (["neighbors", "STORE", "--run", "m/base"], "No word is given"),
+    "no index": (
+        ["neighbors", "STORE", "bank", "--text", "004", "--run", "m/base", "--search", "index"],
+        'Build it with "repstore index build"',
+    ),
+    "too little memory": (
+        [*("index", "build", "STORE", "--run", "m/base", "--kind", "hnsw", "--memory", "1KB")],
+        "Allow more with memory",
+    ),
     "unknown word": (["neighbors", "STORE", "bnk", "--run", "m/base"], 'Did you mean "bank"'),
     "word with many uses": (["neighbors", "STORE", "bank", "--run", "m/base"], '"bank" has 20 uses'),
     "unknown word_id": (
@@ -108,6 +121,12 @@ MISUSED = {
     "no such metric": (["compare", "STORE", "--metric", "svcca"], "svcca"),
     "no neighbors": (["neighbors", "STORE", "bank", "-k", "0"], "-k"),
     "no words": (["words", "STORE", "--limit", "0"], "--limit"),
+    "word and word_id": (["neighbors", "STORE", "bank", "--word-id", "5"], "not both"),
+    "encoding without a text": (["neighbors", "STORE", "bank", "--encode"], "--text"),
+    "model without encoding": (["neighbors", "STORE", "bank", "--model", "m"], "--encode"),
+    "no such search": (["neighbors", "STORE", "bank", "--search", "fast"], "fast"),
+    "no such kind of index": (["index", "build", "STORE", "--kind", "pq"], "pq"),
+    "no size": (["index", "build", "STORE", "--memory", "much"], "2GB"),
     "no query": (["sql", "STORE"], "Missing argument"),
     "no model": (["ingest", "text:a.txt", "STORE"], "--model"),
 }

@@ -10,7 +10,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 MODEL_LIBRARIES = {"torch", "transformers", "tokenizers", "accelerate", "gguf", "huggingface_hub"}
 READING_LIBRARIES = {"duckdb", "pyarrow", "numpy", "numkong"}
-ASKED_FOR = {"matplotlib", "polars", "scipy", "sklearn"}
+ASKED_FOR = {"faiss", "matplotlib", "polars", "scipy", "sklearn"}
 # pandas is not asked for either, but where it is installed pyarrow loads it.
 
 REPORT = "import json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
@@ -20,7 +20,7 @@ with repstore.open(sys.argv[1]) as store:
     print(store.runs(), store.info(), store.corpora(), store.words())
     print(store.vectors(layer=0).values.sum(), store.probe("wic"), store.compare("cka"))
     print(store.probe("knn-wsd"), store.probe("centroid-wsd"))
-    print(store.neighbors("bank", text="004", layer="all"))
+    print(store.neighbors("bank", text="004", layer="all", where="pos = 'N'"), store.hubness(layer=0))
     print(store.sql("SELECT layer, avg(norm(vector)) FROM vectors GROUP BY layer").to_json())
 """
 WITHOUT = """
