@@ -41,7 +41,7 @@ def index_command(layout: Layout, run: RunInfo, info: Path) -> str:
         "build",
         str(layout.root),
         "--run",
-        run.run_id,
+        f"{run.name}@{run.corpus}",
         "--layer",
         str(int(layer)),
     ]
