@@ -10,6 +10,7 @@ import pytest
 from indexed import D_MODEL, N_WORDS, clustered, index_files, store_of, true_neighbors
 
 import repstore
+from repstore import indexing
 from repstore.errors import ArgumentError, NotFoundError, ResultError
 from repstore.spec import IndexInfo
 from repstore.storage.index import read_info
@@ -62,6 +63,26 @@ def test_recall_is_what_is_claimed_on_queries_that_are_not_in_the_index(built):
     spread = max(np.std(shares), 0.02) * np.sqrt(1 / len(shares) + 1 / info.recall.n_queries)
     assert measured >= claimed - 3 * spread
     assert claimed >= 0.9
+
+
+def test_a_recall_that_falls_short_is_said(tmp_path, monkeypatch):
+    """A graph that is searched too narrowly, among words that have no clusters."""
+    monkeypatch.setattr(indexing, "CANDIDATES", (12,))
+    words, fresh = np.split(np.random.default_rng(0).normal(size=(1500, D_MODEL)).astype(np.float16), [1300])
+    store = store_of(tmp_path / "store", words)
+    repstore.build_index(store, kind="hnsw")
+    recall = info_of(store).recall
+    with repstore.open(store) as opened:
+        shares = [
+            n_found(
+                opened.neighbors(query, layer=0, k=K, search="index")["cosine"], true_neighbors(words, query)
+            )
+            / K
+            for query in fresh
+        ]
+    assert recall.recall < 0.98
+    spread = np.std(shares) * np.sqrt(1 / len(shares) + 1 / recall.n_queries)
+    assert np.mean(shares) == pytest.approx(recall.recall, abs=3 * spread)
 
 
 def test_cosines_found_by_an_index_are_those_of_the_words(built):

@@ -1,4 +1,4 @@
-"""A build of an index that dies at any step, or finds the disk full, leaves the old index, the new one, or none."""
+"""Index builds that die at any step, or find the disk full, leave the old index, the new one, or none."""
 
 from __future__ import annotations
 
