@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
@@ -97,8 +98,7 @@ def build_index(
     if seed < 0:
         raise ArgumentError(f"seed is {seed}; it must not be negative.")
     layout = open_store(Path(store).absolute())
-    with writing(layout):
-        catalog = Catalog(layout)
+    with writing(layout), closing(Catalog(layout)) as catalog:
         opened = Lookup(layout, catalog).run(run)
         layers = opened.layers(layer)
         chosen = _kind_for(opened, kind)
@@ -107,7 +107,6 @@ def build_index(
             for n, one in enumerate(layers):
                 progress(Progress(f"Indexing layer {one}", n, len(layers), unit="layers"))
                 _build(opened, one, standardize, chosen, seed)
-        catalog.close()
     table = _table([opened], [(one, standardize) for one in layers])
     if chosen is None:
         n_words = len(opened.vectors.word_ids)
@@ -128,10 +127,9 @@ def list_indexes(store: str | Path) -> ResultTable:
         queries in which all words were scanned).
     """
     layout = open_store(Path(store).absolute())
-    catalog = Catalog(layout)
-    lookup = Lookup(layout, catalog)
-    runs = [lookup.run(run_id) for run_id in lookup.labels]
-    catalog.close()
+    with closing(Catalog(layout)) as catalog:
+        lookup = Lookup(layout, catalog)
+        runs = [lookup.run(run_id) for run_id in lookup.labels]
     table = _table(runs, [(layer, frame) for run in runs for layer in run.layers("all") for frame in FRAMES])
     return ResultTable(table, f"Indexes of {layout.root}", units={"recall": f"of {RECALL_K} neighbors"})
 
@@ -149,10 +147,8 @@ def drop_index(
         How many were removed.
     """
     layout = open_store(Path(store).absolute())
-    with writing(layout):
-        catalog = Catalog(layout)
+    with writing(layout), closing(Catalog(layout)) as catalog:
         opened = Lookup(layout, catalog).run(run)
-        catalog.close()
         return sum(indexes.drop_index(opened.folder, one, standardize) for one in opened.layers(layer))
 
 

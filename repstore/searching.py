@@ -173,12 +173,13 @@ def _search(
     if not asked.is_filtered and asked.metric == "cosine":
         candidates, info, notes = _index_of(run, layer, asked)
     if candidates is not None and info is not None:
+        recall = info.recall
+        n_candidates = info.n_candidates * -(-asked.k // recall.k)  # as many for a neighbor as were measured
         found, scanned = nearest_by_sketch(
-            vectors, space, vector, asked.k + 1, candidates, info.n_candidates, exclude=row
+            vectors, space, vector, asked.k + 1, candidates, n_candidates, exclude=row
         )
         if scanned:
             return found, "exact", notes
-        recall = info.recall
         notes.append(
             f"Layer {layer} was searched by its {info.kind} index: recall@{recall.k} {recall.recall:.3f}, "
             f"measured on {recall.n_queries} words held out; cosines are exact."

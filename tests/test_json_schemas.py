@@ -14,12 +14,13 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore.schemas import json_schema
 
-NAMES = ("store", "corpus", "run", "part")
+NAMES = ("store", "corpus", "run", "part", "index")
 PLACES = {
     "store": "store.json",
     "corpus": "corpora/*/corpus.json",
     "run": "runs/*/run.json",
     "part": "runs/*/manifest/*.json",
+    "index": "runs/*/index/*.json",
 }
 
 
@@ -35,6 +36,8 @@ def ingested(tmp_path_factory, tiny_model, sentences) -> Path:
     repstore.ingest(
         source, folder / "store", model=str(tiny_model("bert")), templates=["base", "repeat", "repeat_prev"]
     )
+    for kind, standardize in (("rabitq", "none"), ("ivf", "center"), ("hnsw", "corpus")):
+        repstore.build_index(folder / "store", run="bert/base", layer=1, kind=kind, standardize=standardize)
     return folder / "store"
 
 
@@ -152,6 +155,11 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("part", {"layers": []}),
         ("part", {"sha256": None}),
         ("part", {"first_word_id": None}),
+        ("index", {"kind": "flat"}),
+        ("index", {"file": "index/layer-01-none.faiss"}),
+        ("index", {"parts": []}),
+        ("index", {"held_out": []}),
+        ("index", {"n_words": 1}),
     ],
 )
 def test_values_that_cannot_be_are_noticed(ingested, name, change):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +24,7 @@ from repstore.storage.files import (
     make_folder,
     publish,
     read_json,
-    sha256_of,
-    sync_file,
+    sync_folder,
     unwritten,
     write_json,
 )
@@ -71,6 +72,8 @@ class Sketch:
         cells = f"IVF{n_cells(n_words)}," if kind == "ivf" else ""
         bits: Any = faiss.index_factory(d_model, f"{cells}RaBitQ", faiss.METRIC_INNER_PRODUCT)
         bits.qb = QUERY_BITS
+        if kind == "ivf":
+            bits.cp.min_points_per_centroid = 1  # else FAISS warns of layers of fewer than 39 words
         rotation = faiss.RandomRotationMatrix(d_model, d_model)
         rotation.init(SEED)
         index = faiss.IndexPreTransform(rotation, bits)
@@ -117,11 +120,12 @@ class Sketch:
         index = self._index
         return faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
 
-    def write(self, path: Any) -> None:
-        """Write the index into a file."""
+    def write(self, write: Callable[[bytes], object]) -> None:
+        """Give the bytes of the index, piece by piece, to `write`, whose errors come through."""
         import faiss
 
-        faiss.write_index(self._index, str(path))
+        library: Any = faiss  # its types lack the writer
+        library.write_index(self._index, library.PyCallbackIOWriter(write))
 
     @classmethod
     def read(cls, data: bytes) -> Sketch:
@@ -162,15 +166,13 @@ def write_index(run: RunLayout, sketch: Sketch, about: dict[str, Any]) -> IndexI
         StoreError: the disk is full.
     """
     layer, frame = about["layer"], about["frame"]
-    draft = run.indexes / f"layer-{layer:02d}-{frame}.faiss{TEMPORARY}"
+    info_file = run.index_info(layer, frame)
+    draft = info_file.with_suffix(f".faiss{TEMPORARY}")
     make_folder(run.indexes)
     try:
-        sketch.write(draft)
-        sync_file(draft)
-        sha256 = sha256_of(draft)
-        n_bytes = draft.stat().st_size
-    except (OSError, RuntimeError) as error:
-        draft.unlink(missing_ok=True)
+        n_bytes, sha256 = _write_draft(sketch, draft)
+    except OSError as error:
+        draft.unlink(missing_ok=True)  # a full disk, above all: give its space back
         raise unwritten(draft, error) from error
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -179,11 +181,26 @@ def write_index(run: RunLayout, sketch: Sketch, about: dict[str, Any]) -> IndexI
     publish(draft, path)
     name = path.relative_to(run.root).as_posix()
     info = IndexInfo(file=name, bytes=n_bytes, sha256=sha256, **about)
-    write_json(run.index_info(layer, frame), dataclasses.asdict(info))
-    for other in run.indexes.glob(f"layer-{layer:02d}-{frame}-*.faiss"):
+    write_json(info_file, dataclasses.asdict(info))
+    for other in run.editions(info_file):
         if other != path:
             other.unlink()
     return info
+
+
+def _write_draft(sketch: Sketch, draft: Path) -> tuple[int, str]:
+    """Write an index to the disk. Returns the number of bytes and their SHA-256."""
+    sha = hashlib.sha256()
+    with draft.open("wb") as file:
+
+        def write(piece: bytes) -> None:
+            file.write(piece)
+            sha.update(piece)
+
+        sketch.write(write)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell(), sha.hexdigest()
 
 
 def read_index_info(run: RunLayout, layer: int, frame: Frame) -> IndexInfo | None:
@@ -193,11 +210,22 @@ def read_index_info(run: RunLayout, layer: int, frame: Frame) -> IndexInfo | Non
         StoreDamagedError: it is not what was written.
     """
     path = run.index_info(layer, frame)
-    if not path.exists():
-        return None
+    return read_info(path) if path.exists() else None
+
+
+def read_info(path: Path) -> IndexInfo:
+    """What the JSON file of an index says.
+
+    Raises:
+        StoreDamagedError: it is not what was written, or not there.
+    """
     said = read_json(path)
     known = {"parts": tuple(said["parts"]), "held_out": tuple(said["held_out"])}
-    return IndexInfo(**said | known | {"recall": Recall(**said["recall"])})
+    info = IndexInfo(**said | known | {"recall": Recall(**said["recall"])})
+    run = RunLayout(path.parent.parent)
+    if info.run_id != run.root.name or path != run.index_info(info.layer, info.frame):
+        raise StoreDamagedError(f"{path} is of layer {info.layer}, {info.frame}, of run {info.run_id}.")
+    return info
 
 
 def is_current(info: IndexInfo, parts: Iterable[str]) -> bool:
@@ -218,15 +246,22 @@ def read_sketch(run: RunLayout, info: IndexInfo) -> Sketch:
         raise StoreDamagedError(f"{path} cannot be read: {error.strerror}.") from None
     if hashlib.sha256(data).hexdigest() != info.sha256:
         raise StoreDamagedError(f"{path} is not what was written.")
-    return Sketch.read(data)
+    try:
+        return Sketch.read(data)
+    except RuntimeError:
+        raise StoreDamagedError(
+            f"{path} cannot be read by FAISS {faiss_version()}; it was written by {info.faiss}."
+        ) from None
 
 
 def drop_index(run: RunLayout, layer: int, frame: Frame) -> bool:
     """Remove the index of a layer. Returns whether there was one."""
     path = run.index_info(layer, frame)
     was_there = path.exists()
-    path.unlink(missing_ok=True)  # first: what it no longer names does not exist
-    for file in run.indexes.glob(f"layer-{layer:02d}-{frame}-*.faiss"):
+    if was_there:
+        path.unlink()  # first: what it no longer names does not exist
+        sync_folder(path.parent)
+    for file in run.editions(path):
         file.unlink()
     return was_there
 

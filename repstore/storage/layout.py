@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ENTRY = re.compile(r"part-\d{5,}\.json")
+INDEX_INFO = re.compile(r"layer-(\d{2,})-(none|center|corpus)\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,14 @@ class RunLayout:
     def index_info(self, layer: int, frame: str) -> Path:
         """The file that says which index of a layer counts."""
         return self.indexes / f"layer-{layer:02d}-{frame}.json"
+
+    def index_infos(self) -> list[Path]:
+        """The files that make indexes count, in order of their names."""
+        return sorted(path for path in self.indexes.glob("*") if INDEX_INFO.fullmatch(path.name))
+
+    def editions(self, info: Path) -> list[Path]:
+        """The FAISS files of a layer, whether its `index_info` names them or not."""
+        return sorted(self.indexes.glob(f"{info.stem}-*.faiss"))
 
     def index(self, layer: int, frame: str, edition: str) -> Path:
         """A FAISS file; an index built anew is another edition."""

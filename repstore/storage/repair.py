@@ -8,8 +8,9 @@ from repstore.errors import StoreDamagedError, StoreError
 from repstore.storage.catalog import publish_catalog
 from repstore.storage.files import TEMPORARY, make_folder, publish
 from repstore.storage.layout import Layout, RunLayout
+from repstore.storage.remaking import index_command, ingest_command
 from repstore.storage.runs import read_run
-from repstore.storage.verify import check, ingest_command
+from repstore.storage.verify import check
 
 
 def repair(layout: Layout) -> list[str]:
@@ -23,7 +24,7 @@ def repair(layout: Layout) -> list[str]:
     done: list[str] = []
     units = []
     for finding in check(layout):
-        if finding.problem == "incomplete":
+        if finding.problem == "incomplete" or (finding.problem == "stale" and "/index/" in finding.path):
             done.append(f"{finding.detail[0].upper()}{finding.detail[1:]}")
         elif finding.problem == "unfinished" and finding.path != layout.catalog.name:
             _remove(layout.root / finding.path)
@@ -62,7 +63,7 @@ def _command_of_corpus(layout: Layout, corpus_id: str) -> str | None:
 
 
 def _quarantine(layout: Layout, unit: str) -> list[str]:
-    """Move a corpus, a run, or one part (named by its manifest entry) out of the way."""
+    """Move a corpus, a run, one part (named by its manifest entry) or index (by its JSON) out of the way."""
     source = layout.root / unit
     moved = [source]
     command = "run the command that ingested it"
@@ -71,9 +72,13 @@ def _quarantine(layout: Layout, unit: str) -> list[str]:
         number = int(source.stem.removeprefix("part-"))
         moved += [path for path in (run.part(number), run.skipped(number)) if path.exists()]
         command = ingest_command(layout, read_run(layout, run.root.name))
+    elif source.parent.name == "index":
+        run = RunLayout(source.parent.parent)
+        moved += run.editions(source)
+        command = index_command(layout, read_run(layout, run.root.name), source)
     elif source.parent == layout.corpora:
         command = _command_of_corpus(layout, source.name) or command
-    for path in moved:  # the manifest entry first: what it no longer names does not exist
+    for path in moved:  # the manifest entry or JSON first: what it no longer names does not exist
         if not path.exists():
             continue
         target = layout.quarantine / path.relative_to(layout.root)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,10 +18,12 @@ from repstore.spec import Part, RunInfo
 from repstore.storage.catalog import is_current
 from repstore.storage.corpora import read_corpus
 from repstore.storage.files import TEMPORARY, read_json, sha256_of
+from repstore.storage.index import read_info
 from repstore.storage.layout import CorpusLayout, Layout, RunLayout
 from repstore.storage.lock import writer_of
 from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
+from repstore.storage.remaking import index_command, ingest_command
 from repstore.storage.runs import read_run
 
 Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign", "writing"]
@@ -35,9 +37,10 @@ class Finding:
 
     Attributes:
         path: which file, relative to the store.
-        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog; an ``incomplete``
-            run, whose ingest has to be resumed; an ``unfinished`` file that a crash left; a ``foreign`` file;
-            another process was ``writing`` meanwhile.
+        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog or index, which knows
+            other parts than the run now has; an ``incomplete`` run, whose ingest has to be resumed; an
+            ``unfinished`` file that a crash left; a ``foreign`` file; another process was ``writing``
+            meanwhile.
         detail: what is wrong with it, and which words it touches.
         unit: what repair moves away to mend it, relative to the store; None if nothing has to move.
     """
@@ -51,8 +54,8 @@ class Finding:
 def verify(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
     """Read every byte of a store and compare it with what was recorded when it was written.
 
-    What is committed is judged in any case. If another process writes meanwhile, the catalog and what no
-    manifest names yet are not: in a moment they are right.
+    What is committed is judged in any case. If another process writes meanwhile, the catalog, the indexes and
+    what no manifest names yet are not: in a moment they are right.
 
     Args:
         layout: the store.
@@ -63,8 +66,7 @@ def verify(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> 
     after = _writing(layout)
     if before == after and after[0] is None:
         return found
-    derived = {layout.catalog.name, layout.catalog_digest.name}
-    passing = [each for each in found if each.problem in PASSING or each.path in derived]
+    passing = [each for each in found if each.problem in PASSING or DERIVED.match(each.path)]
     names = [each.path for each in passing]
     detail = f"{after[0] or before[0] or 'another process'} is at work or has just been"
     if names:
@@ -78,38 +80,26 @@ def check(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> l
     return list(_Check(layout, progress).all())
 
 
-def _writing(layout: Layout) -> tuple[str | None, tuple[int, int] | None]:
-    """Who writes, and which catalog is in place: whoever has written leaves a new one."""
-    try:
-        digest = layout.catalog_digest.stat()
-    except FileNotFoundError:
-        return writer_of(layout), None
-    return writer_of(layout), (digest.st_ino, digest.st_mtime_ns)
-
-
-def ingest_command(layout: Layout, run: RunInfo) -> str:
-    """The command that makes the missing parts of a run, and no others."""
-    spec, model = run.spec, run.spec.model
-    try:
-        corpus, _ = read_corpus(layout.corpus(spec.corpus_id))
-        source, name, words, splits = corpus.source, corpus.name, corpus.words, corpus.splits or ()
-    except StoreDamagedError:
-        return f"the command that ingested {run.name}: its corpus, {run.corpus}, is damaged or missing, too"
-    arguments = ["repstore", "ingest", source, str(layout.root), "--model", model.source]
-    arguments += ["--template", run.template, "--words", words, "--pooling", spec.pooling]
-    arguments += ["--dtype", spec.dtype, "--name", run.name, "--corpus-name", name]
-    arguments += [argument for split in splits for argument in ("--split", split)]
-    arguments += ["--device", run.contract["device"].split()[0]]  # a resume must be on the same kind
-    if not spec.final_norm:
-        arguments.append("--no-final-norm")
-    return shlex.join(arguments)
+def _writing(layout: Layout) -> tuple[str | None, list[tuple[int, int]]]:
+    """Who writes, and which catalog and indexes are in place: whoever has written leaves new ones."""
+    in_place = []
+    for path in (layout.catalog_digest, *sorted(layout.runs.glob("*/index/*.json"))):
+        with suppress(FileNotFoundError):
+            stat = path.stat()
+            in_place.append((stat.st_ino, stat.st_mtime_ns))
+    return writer_of(layout), in_place
 
 
 UNFINISHED = re.compile(
-    r"(store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
-    r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json))" + re.escape(TEMPORARY)
+    r"((store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
+    r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json)"
+    r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json))" + re.escape(TEMPORARY) + ")"
+    r"|runs/\w+/index/layer-\d+-\w+-[0-9a-f]{8}\.faiss$"
 )
-"""Names under which files and folders are written before they are renamed."""
+"""Names under which files and folders are written before they are renamed or a JSON file names them."""
+
+DERIVED = re.compile(r"catalog\.|runs/\w+/index/")
+"""Names of what is derived from the rest, and replaced."""
 
 
 class _Check:
@@ -166,6 +156,8 @@ class _Check:
             yield self._damaged(files.info, f"it describes run {run.spec.run_id}", unit)
         for path in entries:
             yield from self._part(files, run, path)
+        for path in files.index_infos():
+            yield from self._index(files, run, path)
         lacking = [part for part in range(run.n_parts) if not is_committed(files, part)]
         if lacking:
             command = ingest_command(self._layout, run)
@@ -206,6 +198,25 @@ class _Check:
         facts = (len(word_ids), int(word_ids[0]), int(word_ids[-1]))
         if facts != (entry.n_words, entry.first_word_id, entry.last_word_id):
             yield self._damaged(path, f"its {WORD_ID} differ from the manifest's", unit)
+
+    def _index(self, files: RunLayout, run: RunInfo, path: Path) -> Iterator[Finding]:
+        unit = self._name(path)
+        command = index_command(self._layout, run, path)
+        self._known.add(path)
+        try:
+            info = read_info(path)
+        except StoreDamagedError:
+            self._known.update(files.editions(path))
+            yield self._damaged(path, f"not used; {command}", unit)
+            return
+        file = files.root / info.file
+        self._known.add(file)
+        yield from self._hash(file, info.sha256, f"not used; {command}", unit)
+        with suppress(StoreDamagedError):  # of a manifest, which is said where it stands
+            entries = [read_entry(entry) for entry in files.entries()]
+            if list(info.parts) != [entry.sha256 for entry in entries if entry.file]:
+                detail = f"it is of other parts than {run.name} has now, and not used; {command}"
+                yield Finding(unit, "stale", detail)
 
     def _catalog(self) -> Iterator[Finding]:
         layout = self._layout

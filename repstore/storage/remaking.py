@@ -1,0 +1,50 @@
+"""Commands that make anew what a store lacks."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
+from repstore.errors import StoreDamagedError
+from repstore.spec import RunInfo
+from repstore.storage.corpora import read_corpus
+from repstore.storage.index import read_info
+from repstore.storage.layout import INDEX_INFO, Layout
+
+
+def ingest_command(layout: Layout, run: RunInfo) -> str:
+    """The command that makes the missing parts of a run, and no others."""
+    spec, model = run.spec, run.spec.model
+    try:
+        corpus, _ = read_corpus(layout.corpus(spec.corpus_id))
+        source, name, words, splits = corpus.source, corpus.name, corpus.words, corpus.splits or ()
+    except StoreDamagedError:
+        return f"the command that ingested {run.name}: its corpus, {run.corpus}, is damaged or missing, too"
+    arguments = ["repstore", "ingest", source, str(layout.root), "--model", model.source]
+    arguments += ["--template", run.template, "--words", words, "--pooling", spec.pooling]
+    arguments += ["--dtype", spec.dtype, "--name", run.name, "--corpus-name", name]
+    arguments += [argument for split in splits for argument in ("--split", split)]
+    arguments += ["--device", run.contract["device"].split()[0]]  # a resume must be on the same kind
+    if not spec.final_norm:
+        arguments.append("--no-final-norm")
+    return shlex.join(arguments)
+
+
+def index_command(layout: Layout, run: RunInfo, info: Path) -> str:
+    """The command that builds an index anew, of the kind it has if its JSON file still says so."""
+    layer, frame = re.findall(INDEX_INFO, info.name)[0]
+    arguments = [
+        "repstore",
+        "index",
+        "build",
+        str(layout.root),
+        "--run",
+        f"{run.name}@{run.corpus}",
+        "--layer",
+        str(int(layer)),
+    ]
+    with suppress(StoreDamagedError):
+        arguments += ["--kind", read_info(info).kind]
+    return shlex.join([*arguments, "--standardize", frame])
