@@ -283,7 +283,8 @@ def _measured(
     ask = asking(sketch, order)
     tried = {}
     for n_candidates in CANDIDATES:
-        answers = [clear_answer(vectors, space, query, k, ask, n_candidates) for query in queries]
+        # One more than is shown, as `Store.neighbors` asks, which looks whether the next is as near.
+        answers = [clear_answer(vectors, space, query, k + 1, ask, n_candidates) for query in queries]
         tried[n_candidates] = _recall(answers, truth, k)
     enough = [n for n, recall in tried.items() if recall.recall >= TARGET]
     best = min(
@@ -299,7 +300,7 @@ def _recall(answers: Sequence[Found | None], truth: Sequence[Found], k: int) -> 
     Where a sketch cannot tell, all words are scanned, and all is found.
     """
     n_good = sum(
-        k if found is None else int((found.scores >= best.scores[-1] - TIE).sum())
+        k if found is None else int((found.scores[:k] >= best.scores[-1] - TIE).sum())
         for found, best in zip(answers, truth, strict=True)
     )
     n_scanned = sum(found is None for found in answers)
