@@ -93,30 +93,36 @@ def in_turn(queries: np.ndarray, ask: Callable[[np.ndarray], T]) -> Callable[[],
 
 
 def one_query(vectors: LayerVectors, layer: Layer) -> list[Figure]:
-    """One exact query, norms being known, against FAISS and a pass over the same bytes."""
+    """One exact query, norms being known, against FAISS and a pass over the same bytes.
+
+    In pairs, as a processor's cache may hold much of a layer: whoever follows a pass over the same bytes
+    finds them there, and whoever follows FAISS does not.
+    """
     space, faiss = space_of(vectors, "none"), FaissHalf()
     faiss.build(layer.vectors, Path())
     wide = layer.queries.astype(np.float32)
+    ours = in_turn(layer.queries, lambda query: nearest(vectors, space, query, K))
+    first = in_turn(layer.queries, lambda query: nearest(forgetful(vectors), space, query, K))
+    by_faiss = in_turn(wide, lambda query: faiss.query(query, K))
+    ours()  # norms are measured by the second query of a layer
     with ThreadPoolExecutor(THREADS) as pool:
-        contestants: dict[str, Callable[[], object]] = {
-            "pass": lambda: touch_in_threads(pool, *vectors.blocks),
-            "faiss": in_turn(wide, lambda query: faiss.query(query, K)),
-            "ours": in_turn(layer.queries, lambda query: nearest(vectors, space, query, K)),
-            "first": in_turn(layer.queries, lambda query: nearest(forgetful(vectors), space, query, K)),
-        }
-        contestants["ours"]()  # the norms are measured by the second query of a layer
-        seconds = side_by_side(contestants, ROUNDS_OF_QUERIES)
+
+        def memory() -> int:
+            return touch_in_threads(pool, *vectors.blocks)
+
+        known = side_by_side({"pass": memory, "ours": ours}, ROUNDS_OF_QUERIES)
+        unknown = side_by_side({"pass": memory, "ours": first}, ROUNDS_OF_QUERIES)
+    against = side_by_side({"faiss": by_faiss, "ours": ours}, ROUNDS_OF_QUERIES)
     faiss.close()
     return [
-        Figure("pass over the bytes", 1e3 * median(seconds["pass"]), "ms"),
-        Figure("FAISS, float16", 1e3 * median(seconds["faiss"]), "ms"),
-        Figure("exact query", 1e3 * median(seconds["ours"]), "ms"),
-        Figure("first exact query of a layer", 1e3 * median(seconds["first"]), "ms"),
-        Figure(
-            "exact query / FAISS, float16", ratio(seconds["ours"], seconds["faiss"]), "times", at_most=1.2
-        ),
-        Figure("exact query / pass", ratio(seconds["ours"], seconds["pass"]), "times", at_most=1.5),
-        Figure("first exact query / pass", ratio(seconds["first"], seconds["pass"]), "times"),
+        Figure("pass over the bytes", 1e3 * median(known["pass"]), "ms"),
+        Figure("exact query after a pass", 1e3 * median(known["ours"]), "ms"),
+        Figure("exact query / pass", ratio(known["ours"], known["pass"]), "times", at_most=1.5),
+        Figure("first exact query of a layer", 1e3 * median(unknown["ours"]), "ms"),
+        Figure("first exact query / pass", ratio(unknown["ours"], unknown["pass"]), "times"),
+        Figure("FAISS, float16", 1e3 * median(against["faiss"]), "ms"),
+        Figure("exact query after FAISS", 1e3 * median(against["ours"]), "ms"),
+        Figure("exact query / FAISS", ratio(against["ours"], against["faiss"]), "times", at_most=1.2),
     ]
 
 
