@@ -84,6 +84,8 @@ def neighbors(
     if word_id is not None and word is not None:
         raise typer.BadParameter("Give a word or a --word-id, not both.")
     if encode:
+        if word_id is not None or sense is not None:
+            raise typer.BadParameter("--encode takes a word and its --text, no --word-id and no --sense.")
         new = _encoded(store, word, text, run, model)
         show(open_store(store).neighbors(new, **asked), format, plot)
         return

@@ -62,13 +62,13 @@ def compare_layers(
     lookup: Lookup,
     run: str | None,
     run_b: str | None,
-    layers: Iterable[int] | Literal["all"],
+    layers: int | Iterable[int] | Literal["all"],
     asked: Comparison,
 ) -> ResultTable:
     """Every layer of a run against every layer of another, as `Store.compare` returns it."""
     first = lookup.run(run)
     second = first if run_b is None else lookup.run(run_b)
-    asked_layers = layers if isinstance(layers, str) else list(layers)
+    asked_layers = layers if isinstance(layers, int | str) else list(layers)
     across, up = first.layers(asked_layers), second.layers(asked_layers)
     word_ids = _sampled(_common(first, second), asked)
     values, notes = _values(first, second, across, up, word_ids, asked)

@@ -64,7 +64,7 @@ def encode_word(
     )
     if not np.isfinite(vectors).all():
         raise ArgumentError(f'"{word}" has no token or no finite vector in "{text}".')
-    return EncodedWord(opened.info.run_id, text, start, end, word, word, vectors)
+    return EncodedWord(opened.info.run_id, text, start, end, word, vectors)
 
 
 def _place(word: str, text: str) -> tuple[int, int]:

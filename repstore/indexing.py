@@ -185,7 +185,7 @@ def _row(run: Run, layer: int, frame: Frame) -> list[dict[str, Any]]:
         about
         | {
             "kind": info.kind,
-            "state": "current" if indexes.is_current(info, run.parts) else "stale",
+            "state": _state(run, info),
             "n_words": info.n_words,
             "bytes": info.bytes,
             "share": info.bytes / (2 * info.n_words * run.info.spec.model.d_model),
@@ -195,6 +195,14 @@ def _row(run: Run, layer: int, frame: Frame) -> list[dict[str, Any]]:
             "scanned": info.recall.scanned,
         }
     ]
+
+
+def _state(run: Run, info: IndexInfo) -> str:
+    """Whether an index is of these parts and as large as it was; `verify` reads every byte."""
+    file = run.folder.root / info.file
+    if not file.exists() or file.stat().st_size != info.bytes:
+        return "damaged"
+    return "current" if indexes.is_current(info, run.parts) else "stale"
 
 
 def _kind_for(run: Run, kind: IndexChoice) -> IndexKind | None:

@@ -9,6 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from repstore.errors import ArgumentError, NotFoundError
+from repstore.schemas import ID_STRIDE
 from repstore.spec import EncodedWord
 from repstore.storage.lookup import Lookup, Run
 
@@ -48,6 +49,10 @@ def query_of(
     word = lookup.one_word(given, run, text, sense)
     row = int(run.vectors.rows(np.array([word["word_id"]]))[0])
     if row < 0:
+        if word["word_id"] // ID_STRIDE != run.vectors.word_ids[0] // ID_STRIDE:
+            raise NotFoundError(
+                f"Word {word['word_id']} is of another corpus than {run.label}, {run.info.corpus}."
+            )
         raise NotFoundError(f"Word {word['word_id']} has no vector in {run.label}; see the table skipped.")
     return Query(
         f'"{word["form"]}" (word {word["word_id"]})',
@@ -62,7 +67,7 @@ def _encoded(run: Run, word: EncodedWord) -> Query:
         raise ArgumentError(
             f"This word was encoded as another run does it, not as {run.label}. Encode it again."
         )
-    known = {"form": word.form, "lemma": word.lemma, "text": word.text}
+    known = {"form": word.form, "text": word.text}
     return Query(f'"{word.form}" (a new word)', known, None, lambda _, layer: word.vectors[layer])
 
 
@@ -76,4 +81,9 @@ def _vector(run: Run, vector: np.ndarray, layers: Sequence[int]) -> Query:
         )
     if not np.isfinite(vector).all():
         raise ArgumentError("The vector is not finite.")
+    largest = float(np.abs(vector).max(initial=0.0))
+    if largest and not 1e-30 <= largest <= 1e30:
+        raise ArgumentError(
+            f"The largest number of the vector is {largest:.0e}. Scale it to the range of float32."
+        )
     return Query("a vector", {}, None, lambda n, _: vector if vector.ndim == 1 else vector[n])

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pyarrow as pa
 
-from repstore.analysis.graph import densities
+from repstore.analysis.graph import DENSITY_K, densities
 from repstore.analysis.neighbors import Found, nearest
 from repstore.analysis.sketched import Candidates, nearest_by_sketch
 from repstore.analysis.space import Space, space_of
@@ -51,6 +51,8 @@ class NeighborSearch:
     search: Search
 
     def __post_init__(self) -> None:
+        if not isinstance(self.k, int):
+            raise ArgumentError(f"k is {self.k}; ask for a whole number of neighbors.")
         if self.k < 1:
             raise ArgumentError(f"k is {self.k}; ask for at least 1 neighbor.")
         for option, value, known in (
@@ -105,7 +107,7 @@ def find_neighbors(
     table = lookup.with_words(rows) if rows else _empty(asked.metric, len(layers) > 1)
     if len(layers) > 1:
         table = table.select([*(name for name in table.column_names if name != "change"), "change"])
-        certain = [one for one in layers if one not in cut_at]
+        certain = [one for one in layers if one not in cut_at and not asked.other_lemmas]
         notes = [*dominance(table.to_pylist(), certain, query.word), NOTE_CHANGE, *notes]
     if not rows:
         notes.append("No other word may be found.")
@@ -142,13 +144,16 @@ def _allowed(lookup: Lookup, run: Run, query: Query, asked: NeighborSearch) -> n
             return None
         allowed = np.ones(len(run.vectors.word_ids), bool)
     else:
-        own: dict[str, str | None] = {"not_lemma": None, "not_text": None}
-        if asked.other_lemmas:
-            own["not_lemma"] = query.word.get("lemma") or query.word.get("form")
-        if asked.other_texts:
-            own["not_text"] = query.word.get("text")
-        if not query.word and (asked.other_lemmas or asked.other_texts):
-            raise ArgumentError("A vector has no lemma and no text that others could differ from.")
+        if asked.other_lemmas and query.row is None:
+            raise ArgumentError(
+                "A vector or a new word has no lemma that others could differ from. Use where."
+            )
+        if asked.other_texts and "text" not in query.word:
+            raise ArgumentError("A vector has no text that others could differ from.")
+        own = {
+            "not_lemma": query.word["lemma"] or query.word["form"] if asked.other_lemmas else None,
+            "not_text": query.word["text"] if asked.other_texts else None,
+        }
         rows = run.vectors.rows(lookup.matching(run, asked.where, **own))
         allowed = np.zeros(len(run.vectors.word_ids), bool)
         allowed[rows[rows >= 0]] = True
@@ -189,7 +194,7 @@ def _search(
     found = nearest(vectors, space, vector, asked.k + 1, metric=asked.metric, allowed=allowed, hubs=hubs)
     if hubs is None:
         return found, "exact", notes
-    around = hubs[row] if row is not None else nearest(vectors, space, vector, 10).scores.mean()
+    around = hubs[row] if row is not None else nearest(vectors, space, vector, DENSITY_K).scores.mean()
     return Found(found.rows, found.scores - around), "exact", notes
 
 
@@ -211,14 +216,14 @@ def _index_of(
     n_words = len(run.vectors.word_ids)
     if asked.search == "exact" or (asked.search == "auto" and n_words <= EXACT_UP_TO):
         return None, None, []
-    command = f'Build it with "repstore index build", --layer {layer} and --standardize {asked.standardize}.'
+    command = f'Build one with "repstore index build", --layer {layer} and --standardize {asked.standardize}.'
     try:
         info = read_index_info(run.folder, layer, asked.standardize)
         if info is not None and is_current(info, run.parts):
             return open_index(run, info), info, []
         state = "has no index in this space" if info is None else "has an index of other parts (stale)"
     except StoreDamagedError as error:
-        state = f"has a damaged index ({error})"
+        state = f"has a damaged index ({str(error).rstrip('.')})"
     if asked.search == "index":
         raise NotFoundError(f"Layer {layer} of {run.label} {state}. {command}")
     return None, None, [f"Layer {layer} {state}, so all words were scanned. {command}"]

@@ -250,7 +250,7 @@ class EncodedWord:
         run_id: of which run.
         text: the text.
         char_start, char_end: its characters there.
-        form, lemma: the word.
+        form: the word.
         vectors: at every layer. *Shape:* (n_layers, d_model), float32.
     """
 
@@ -259,7 +259,6 @@ class EncodedWord:
     char_start: int
     char_end: int
     form: str
-    lemma: str
     vectors: np.ndarray
 
 

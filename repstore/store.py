@@ -158,7 +158,7 @@ class Store(Probes, Neighborhoods):
         *,
         run: str | None = None,
         run_b: str | None = None,
-        layers: Iterable[int] | Literal["all"] = "all",
+        layers: int | Iterable[int] | Literal["all"] = "all",
         k: int = 10,
         standardize: Frame = "none",
         sample: int | None = 2000,

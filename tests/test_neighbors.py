@@ -185,3 +185,28 @@ def test_csls_without_hubs_is_refused():
     rows = rows_of("random", 5, 8).astype(np.float16)
     with pytest.raises(ArgumentError, match="CSLS"):
         nearest(in_parts(rows), space_of(in_parts(rows), "none"), rows[0], 3, metric="csls")
+
+
+@pytest.mark.parametrize("frame", ["center", "corpus"])
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_words_that_are_all_but_the_mean_are_searched_exactly(frame, metric):
+    # Nearly all words have one vector, as first words of sentences do, and a few have others.
+    rows = np.full((4000, 16), 300.5)
+    rows[:40] += np.random.default_rng(0).normal(size=(40, 16)) * 3
+    rows = rows.astype(np.float16)
+    layer = in_parts(rows, 1000)
+    for word in (0, 39, 40, 3999):
+        found = found_in(layer, rows[word], 20, [word], frame=frame, metric=metric)
+        truth = brute_force(rows, frame, metric, rows[word], np.zeros(0), 4000)
+        truth[word] = -np.inf
+        assert truth[found.rows] == pytest.approx(np.sort(truth)[::-1][:20], abs=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-22, 1e8, 1e19])
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_float32_layers_of_any_size_are_searched_exactly(scale, metric):
+    rows = (rows_of("clustered", 300, 8) * scale).astype(np.float32)
+    found = found_in(in_parts(rows), rows[5], 10, [5], frame="center", metric=metric)
+    truth = brute_force(rows, "center", metric, rows[5], np.zeros(0), 300)
+    truth[5] = -np.inf
+    assert truth[found.rows] == pytest.approx(np.sort(truth)[::-1][:10], rel=1e-9, abs=1e-12 * scale)

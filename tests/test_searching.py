@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -172,7 +174,11 @@ REFUSED = {
     "vector of whole numbers": (ArgumentError, "floats", {"word": np.zeros(12, int)}),
     "vector that is not finite": (ArgumentError, "not finite", {"word": np.full(12, np.nan)}),
     "vector with a text": (ArgumentError, "no text", {"word": np.ones(12), "text": "bank"}),
+    "other texts than a vector": (ArgumentError, "no text", {"word": np.ones(12), "other_texts": True}),
     "others than a vector": (ArgumentError, "no lemma", {"word": np.ones(12), "other_lemmas": True}),
+    "half a neighbor": (ArgumentError, "whole number", {"word": "bank", "k": 2.5}),
+    "list as vector": (ArgumentError, "is no word", {"word": [0.5] * 12}),
+    "vector out of range": (ArgumentError, "range of float32", {"word": np.full(12, 1e200)}),
     "no word": (ArgumentError, "No word is given", {}),
     "unknown metric": (ArgumentError, 'No metric "cos".* "cosine"', {"word": "bank", "metric": "cos"}),
     "unknown space": (ArgumentError, "No standardize", {"word": "bank", "standardize": "side"}),
@@ -282,3 +288,28 @@ def test_a_trajectory_is_drawn_with_and_without_senses(store, first_id, tmp_path
     assert drawn.startswith("<?xml")
     with pytest.raises(ArgumentError, match="is a list"):
         store.neighbors(first_id, run="m/base", layer=1).plot(tmp_path / "one.png")
+
+
+def test_many_threads_may_ask_one_store(store, first_id):
+    def ask(word: int) -> list[int]:
+        return store.neighbors(first_id + word, run="m/base", layer=[1, 2], where="pos = 'N'")["word_id"]
+
+    words = [word for word in range(N_WORDS) if word != 3]
+    alone = [ask(word) for word in words]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, words)) == alone
+
+
+def test_with_other_lemmas_nothing_is_said_of_senses(store, first_id):
+    found = store.neighbors(first_id, run="m/base", layer=[1, 2], other_lemmas=True)
+    assert not any("same sense" in note for note in found.notes)
+
+
+def test_a_word_of_another_corpus_is_named_as_such(tmp_path):
+    root = tmp_path / "store"
+    build_store(root, small_corpus(20, name="a"), [SyntheticRun("m/a", random_layers(20, 4, 2))])
+    build_store(root, small_corpus(20, name="b"), [SyntheticRun("m/b", random_layers(20, 4, 2))])
+    with repstore.open(root) as store:
+        of_a = store.vectors(run="m/a", layer=0).word_ids[0]
+        with pytest.raises(NotFoundError, match="is of another corpus than m/b"):
+            store.neighbors(of_a, run="m/b", layer=0)

@@ -63,7 +63,7 @@ def cluster(vectors: np.ndarray, n_clusters: int, how: Clusters) -> np.ndarray:
     found = np.empty(len(order), np.int64)
     match how.method:
         case "kmeans":
-            found[order] = KMeans(n_clusters, n_init=STARTS, random_state=how.seed).fit_predict(units)
+            found[order] = KMeans(n_clusters, n_init=STARTS, random_state=how.seed % 2**32).fit_predict(units)
         case "agglomerative":
             distances = 1 - np.clip(units @ units.T, -1, 1)
             merging = AgglomerativeClustering(n_clusters, metric="precomputed", linkage="average")

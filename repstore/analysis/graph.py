@@ -1,6 +1,6 @@
 """The nearest neighbors of every word of a layer, or of many queries at once.
 
-Scores are those of float64 rounded to float32, and so is the order: float32 only finds candidates
+The order is that of scores in float64, which are then rounded to float32: float32 only finds candidates
 (`candidates`). The words of equal vectors have equal scores, and equal scores are in order of the rows.
 """
 

@@ -140,12 +140,12 @@ def _halves(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _mapped_norms(rows: np.ndarray, space: Space) -> np.ndarray:
-    shift, scale = space.shift.astype(np.float32), space.scale.astype(np.float32)
+    """Norms in a space, in float64: where words are all but the mean, float32 would leave nothing of them."""
     found = []
     for block in kernels.float32_blocks(rows):
-        mapped = (block - shift) * scale
+        mapped = space.map(block)
         found.append(np.sqrt(np.einsum("nd,nd->n", mapped, mapped)))
-    return np.concatenate(found).astype(np.float64)
+    return np.concatenate(found)
 
 
 def _cosines_at_once(rows: np.ndarray, query: np.ndarray) -> np.ndarray:

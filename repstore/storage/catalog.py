@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import duckdb
@@ -127,6 +128,7 @@ class Catalog:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._turn = RLock()  # a connection answers one query at a time
         self._connection = duckdb.connect(":memory:")
         try:
             if layout.catalog.exists():
@@ -155,7 +157,8 @@ class Catalog:
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
         """Run one of repstore's own queries over the catalog."""
         try:
-            return self._connection.sql(sql, params=parameters).to_arrow_table()
+            with self._turn:
+                return self._connection.sql(sql, params=parameters).to_arrow_table()
         except duckdb.ConnectionException:
             raise StoreError(f"{self._layout.root} is closed. Open it again to ask more.") from None
         except duckdb.Error as error:
@@ -170,8 +173,14 @@ class Catalog:
             QueryError: it is not one expression over the columns of the query.
         """
         try:
-            rows = self._connection.sql(sql, params=parameters)
-            return rows.filter(where).project(column).to_arrow_table()
+            with self._turn:
+                rows = self._connection.sql(sql, params=parameters)
+                kind = rows.select(duckdb.SQLExpression(where)).types[0]
+                if kind != duckdb.sqltypes.BOOLEAN:
+                    raise QueryError(
+                        f'"{where}" is not a condition on words: it is {kind}, not true or false.'
+                    )
+                return rows.filter(where).project(column).to_arrow_table()
         except duckdb.ConnectionException:
             raise StoreError(f"{self._layout.root} is closed. Open it again to ask more.") from None
         except duckdb.Error as error:
@@ -197,11 +206,12 @@ class Catalog:
             QueryError: it is not one such statement, or DuckDB refuses it.
         """
         try:
-            self._check(sql)
-            if not self._has_vectors:
-                self._create_vectors(labels)
-                self._has_vectors = True
-            table = self._connection.sql(sql, params=parameters).to_arrow_table()
+            with self._turn:
+                self._check(sql)
+                if not self._has_vectors:
+                    self._create_vectors(labels)
+                    self._has_vectors = True
+                table = self._connection.sql(sql, params=parameters).to_arrow_table()
             return table.rename_columns(_distinct(table.column_names))
         except duckdb.ConnectionException:
             raise StoreError(f"{self._layout.root} is closed. Open it again to ask more.") from None

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,9 @@ LINKS = 32
 BREADTH = 200
 """Words looked at where one is put into the graph."""
 
+OVERHEAD = 1 << 25
+"""Bytes that building takes besides."""
+
 TRAINING = 1 << 16
 """Most words from which a sketch learns where its center and its cells are."""
 
@@ -59,6 +63,7 @@ class Sketch:
 
     def __init__(self, index: faiss.Index) -> None:
         self._index = index
+        self._turn = Lock()  # how broadly it is searched is a setting of the index
 
     @classmethod
     def empty(cls, kind: IndexKind, d_model: int, n_words: int) -> Sketch:
@@ -104,16 +109,17 @@ class Sketch:
 
         n = min(n, len(self))
         inner = self._inner
-        if isinstance(inner, faiss.IndexHNSW):
-            inner.hnsw.efSearch = n
-        elif isinstance(inner, faiss.IndexIVF):
-            inner.nprobe = max(1, min(inner.nlist, n // 8))
-        n_threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(1)  # others would wait, spinning, for one query
-        try:
-            estimates, found = self._index.search(query[None], n)
-        finally:
-            faiss.omp_set_num_threads(n_threads)
+        with self._turn:
+            if isinstance(inner, faiss.IndexHNSW):
+                inner.hnsw.efSearch = n
+            elif isinstance(inner, faiss.IndexIVF):
+                inner.nprobe = max(1, min(inner.nlist, n // 8))
+            n_threads = faiss.omp_get_max_threads()
+            faiss.omp_set_num_threads(1)  # others would wait, spinning, for one query
+            try:
+                estimates, found = self._index.search(query[None], n)
+            finally:
+                faiss.omp_set_num_threads(n_threads)
         there = found[0] >= 0
         return found[0][there], estimates[0][there].astype(np.float64)
 
@@ -147,9 +153,10 @@ def n_cells(n_words: int) -> int:
 
 def bytes_in_memory(kind: IndexKind, n_words: int, d_model: int) -> int:
     """About how much memory it takes to build an index."""
-    training = 4 * d_model * min(n_words, TRAINING) * 2
+    n_copies = {"rabitq": 3, "ivf": 4, "hnsw": 1}[kind]  # of the training vectors: ours, rotated, clustered
+    training = 4 * d_model * min(n_words, TRAINING) * n_copies
     per_word = 2 * d_model + 8 * LINKS + 64 if kind == "hnsw" else d_model // 8 + 24
-    return 2 * n_words * per_word + (0 if kind == "hnsw" else training)
+    return 2 * n_words * per_word + training + OVERHEAD
 
 
 def faiss_version() -> str:

@@ -182,7 +182,14 @@ class Lookup:
         if word is None and text is None and sense is None:
             raise ArgumentError("No word is given. Give a word, a word_id, or part of its text.")
         if word is not None and not isinstance(word, str):
-            word_id = index(word)
+            try:
+                word_id = index(word)
+            except TypeError:
+                raise ArgumentError(
+                    f"{word!r} is no word: give a form, a lemma, a word_id or an array."
+                ) from None
+            if text is not None or sense is not None:
+                raise ArgumentError("A word_id says which word is meant. Leave out its text and sense.")
             known = -(2**63) <= word_id < 2**63
             found = self._catalog.query(WORDS_BY_ID, {"word_ids": [word_id]}).to_pylist() if known else []
             if not found:
