@@ -47,7 +47,7 @@ def neighbors(
     sense: Annotated[str | None, typer.Option(help="Sense of the word.")] = None,
     word_id: Annotated[int | None, typer.Option(help="The word, by its id.")] = None,
     encode: Annotated[
-        bool, typer.Option("--encode", help="Encode --text with the run's own model; needs repstore[encode].")
+        bool, typer.Option("--encode", help="Encode --text with the run's own model; needs the extra encode.")
     ] = False,
     model: Annotated[
         str | None, typer.Option(help="With --encode: where the model is now, if it has moved.")

@@ -53,6 +53,9 @@ def show(result: ResultTable, format: Format, plot: Path | None = None) -> None:
                 _print_whole(result)
             else:
                 print(result.to_text())
+    if format != "table":  # whose last lines they are
+        for note in result.notes:
+            print(note, file=sys.stderr)
     if plot is not None:
         print(f"Wrote {plot}", file=sys.stderr)
 

@@ -149,7 +149,13 @@ def matrix(
 SAME_SENSE, OTHER_SENSE, OTHER_LEMMA = "#0072B2", "#E69F00", "#E5E5E5"
 
 
-def trajectory(path: Path, rows: Sequence[Mapping[str, Any]], word: Mapping[str, Any], title: str) -> None:
+def trajectory(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    word: Mapping[str, Any],
+    title: str,
+    tied_layers: Sequence[int],
+) -> None:
     """Draw the neighbors of a word at every layer, colored by what they have in common with it.
 
     Args:
@@ -157,6 +163,7 @@ def trajectory(path: Path, rows: Sequence[Mapping[str, Any]], word: Mapping[str,
         rows: neighbors with layer, rank, form, lemma and sense.
         word: lemma and sense of the word itself; None where unknown.
         title: what they are neighbors of.
+        tied_layers: where other words are as near as the last; drawn pale, and left out of the shares.
     """
     layers = list(dict.fromkeys(row["layer"] for row in rows))
     depth = max((row["rank"] for row in rows), default=1)
@@ -167,20 +174,29 @@ def trajectory(path: Path, rows: Sequence[Mapping[str, Any]], word: Mapping[str,
         for name, color in _kinships(word):
             counts = [sum(n == at and kind == name for at, _, kind in kinds) for n in range(len(layers))]
             totals = [sum(n == at for at, _, _ in kinds) for n in range(len(layers))]
-            shares[name] = [count / max(1, total) for count, total in zip(counts, totals, strict=True)]
+            shares[name] = [
+                np.nan if layer in tied_layers else count / max(1, total)
+                for layer, count, total in zip(layers, counts, totals, strict=True)
+            ]
             if name != "other lemma":
                 upper.plot(range(len(layers)), shares[name], "o-", color=color, markersize=3)
-            here = [(at, row["rank"]) for at, row, kind in kinds if kind == name]
-            lower.bar(
-                [at for at, _ in here],
-                [0.94] * len(here),
-                0.94,
-                [rank - 0.47 for _, rank in here],
-                color=color,
-                label=name,
-            )
+            for is_tied in (False, True):
+                here = [
+                    (at, row["rank"])
+                    for at, row, kind in kinds
+                    if kind == name and (layers[at] in tied_layers) == is_tied
+                ]
+                lower.bar(
+                    [at for at, _ in here],
+                    [0.94] * len(here),
+                    0.94,
+                    [rank - 0.47 for _, rank in here],
+                    color=color,
+                    alpha=0.3 if is_tied else 1,
+                    label="_tied" if is_tied else name,
+                )
         for at, row, kind in kinds:
-            dark = kind == "same sense"
+            dark = kind in ("same sense", "same lemma") and layers[at] not in tied_layers
             lower.text(
                 at,
                 row["rank"],

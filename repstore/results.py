@@ -132,7 +132,7 @@ class ResultTable:
             raise ArgumentError(f'"{self.title}" is a list, with no curve or matrix to draw.')
         if self.figure.kind == "trajectory":
             word = {name: self.provenance[name] for name in ("lemma", "sense")}
-            plots.trajectory(Path(path), list(self), word, self.title)
+            plots.trajectory(Path(path), list(self), word, self.title, self.provenance["tied_layers"])
         elif self.figure.kind == "matrix":
             x, y, value = self.figure.x, self.figure.series, self.figure.y
             assert y is not None

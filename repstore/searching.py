@@ -110,11 +110,11 @@ def find_neighbors(
         certain = [one for one in layers if one not in cut_at and not asked.other_lemmas]
         notes = [*dominance(table.to_pylist(), certain, query.word), NOTE_CHANGE, *notes]
     if not rows:
-        notes.append("No other word may be found.")
+        notes.append("No other word fits.")
     if cut_at:
         notes.append(
-            f"At layer {', '.join(map(str, cut_at))} other words are as near as the last one shown, as the "
-            "same form is before any context is read; the first by word_id are shown."
+            f"At layer {', '.join(map(str, cut_at))} other words are as near as the last one shown (at layer "
+            "0 all words of a form are alike); the first by word_id are shown."
         )
     return ResultTable(
         table,
@@ -131,6 +131,7 @@ def find_neighbors(
             "standardize": asked.standardize,
             "where": asked.where,
             "search": searches,
+            "tied_layers": cut_at,
         },
         figure=Figure("trajectory", "layer", "rank") if len(layers) > 1 else None,
         notes=list(dict.fromkeys(notes)),
@@ -216,7 +217,10 @@ def _index_of(
     n_words = len(run.vectors.word_ids)
     if asked.search == "exact" or (asked.search == "auto" and n_words <= EXACT_UP_TO):
         return None, None, []
-    command = f'Build one with "repstore index build", --layer {layer} and --standardize {asked.standardize}.'
+    kind = " --kind rabitq" if n_words <= EXACT_UP_TO else ""  # auto builds none of so few
+    command = (
+        f'Build one with "repstore index build --layer {layer} --standardize {asked.standardize}{kind}".'
+    )
     try:
         info = read_index_info(run.folder, layer, asked.standardize)
         if info is not None and is_current(info, run.parts):

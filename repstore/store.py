@@ -62,6 +62,10 @@ class Store(Probes, Neighborhoods):
     ) -> None:
         self.close()
 
+    def __fspath__(self) -> str:
+        """Its folder, so that an open store can be given wherever the path of one is asked for."""
+        return str(self._layout.root)
+
     def __repr__(self) -> str:
         return f"Store({str(self._layout.root)!r}, runs={list(self._lookup.labels.values())})"
 

@@ -75,7 +75,7 @@ REFUSED = {
     "no word": (["neighbors", "STORE", "--run", "m/base"], "No word is given"),
     "no index": (
         ["neighbors", "STORE", "bank", "--text", "004", "--run", "m/base", "--search", "index"],
-        'Build one with "repstore index build"',
+        '--standardize none --kind rabitq"',
     ),
     "too little memory": (
         [*("index", "build", "STORE", "--run", "m/base", "--kind", "hnsw", "--memory", "1KB")],

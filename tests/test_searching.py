@@ -149,7 +149,9 @@ def test_the_layer_at_which_the_sense_first_dominates_is_said(tmp_path):
     with repstore.open(root) as store:
         word = store.words(lemma="bank", sense="bank.0")["word_id"][0]
         found = store.neighbors(word, layer="all", k=9)
-    assert any("(bank.0) first dominate at layer 2: 9 of 9" in note for note in found.notes), found.notes
+    assert any(
+        "(bank.0) first dominate at layer 2: 9 of 9. They do at 2-3." in note for note in found.notes
+    ), found.notes
 
 
 def test_a_list_that_is_cut_among_equals_says_so_and_does_not_count(store, first_id):

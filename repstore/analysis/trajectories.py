@@ -40,10 +40,23 @@ def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict[
             f"Neighbors of the same sense ({word['sense']}) dominate at none of these layers; the most are "
             f"at layer {best}: {n_same[best]} of {n_all[best]}."
         ]
+    where = _ranges([layer for layer in layers if 2 * n_same[layer] > n_all[layer]], layers)
     return [
         f"Neighbors of the same sense ({word['sense']}) first dominate at layer {first}: "
-        f"{n_same[first]} of {n_all[first]}."
+        f"{n_same[first]} of {n_all[first]}. They do at {where}."
     ]
+
+
+def _ranges(some: Sequence[int], layers: Sequence[int]) -> str:
+    """Some of the layers in words, those that follow each other as a range: ``2, 6-19``."""
+    ranges: list[list[int]] = []
+    for layer in some:
+        at = layers.index(layer)
+        if ranges and at > 0 and ranges[-1][-1] == layers[at - 1]:
+            ranges[-1].append(layer)
+        else:
+            ranges.append([layer])
+    return ", ".join(f"{of[0]}-{of[-1]}" if len(of) > 1 else str(of[0]) for of in ranges)
 
 
 def is_same_sense(row: dict[str, Any], word: dict[str, Any]) -> bool:
