@@ -265,9 +265,9 @@ def test_a_batch_finds_what_one_query_at_a_time_does():
     queries = vectors.take(np.arange(0, 160, 7))
     found, cosines = batch_neighbors(vectors, space_of(vectors, "none"), queries, 20)
     for n, query in enumerate(queries):
-        expected, expected_cosines = nearest(vectors, query, 20)
-        assert found[n].tolist() == expected.tolist()
-        np.testing.assert_allclose(cosines[n], expected_cosines, atol=1e-7)
+        expected = nearest(vectors, space_of(vectors, "none"), query, 20)
+        assert found[n].tolist() == expected.rows.tolist()
+        np.testing.assert_allclose(cosines[n], expected.scores, atol=1e-7)
 
 
 def test_a_word_finds_itself_unless_it_is_excluded():

@@ -188,12 +188,12 @@ class Lookup:
                 raise ArgumentError(
                     f"{word!r} is no word: give a form, a lemma, a word_id or an array."
                 ) from None
-            if text is not None or sense is not None:
-                raise ArgumentError("A word_id says which word is meant. Leave out its text and sense.")
             known = -(2**63) <= word_id < 2**63
             found = self._catalog.query(WORDS_BY_ID, {"word_ids": [word_id]}).to_pylist() if known else []
             if not found:
                 raise NotFoundError(f"The store has no word {word_id}.")
+            if text is not None or sense is not None:
+                raise ArgumentError("A word_id says which word is meant. Leave out its text and sense.")
             of_word: dict[str, Any] = found[0]
             return of_word
         corpus_id = run.info.spec.corpus_id
