@@ -95,8 +95,7 @@ def in_turn(queries: np.ndarray, ask: Callable[[np.ndarray], T]) -> Callable[[],
 def one_query(vectors: LayerVectors, layer: Layer) -> list[Figure]:
     """One exact query, norms being known, against FAISS and a pass over the same bytes.
 
-    In pairs, as a processor's cache may hold much of a layer: whoever follows a pass over the same bytes
-    finds them there, and whoever follows FAISS does not.
+    In pairs, so that each contestant is followed and preceded by the same other.
     """
     space, faiss = space_of(vectors, "none"), FaissHalf()
     faiss.build(layer.vectors, Path())
