@@ -14,8 +14,7 @@ from repstore.encode.templates import template_of
 from repstore.errors import ArgumentError
 from repstore.results import Figure, ResultTable
 from repstore.spec import Progress
-from repstore.storage.catalog import Catalog
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup, Run, looking_up
 from repstore.storage.runs import open_store
 
 if TYPE_CHECKING:
@@ -60,12 +59,10 @@ def audit(
     if sample < 1:
         raise ArgumentError(f"sample is {sample}; audit at least 1 word.")
     layout = open_store(Path(store))
-    catalog = Catalog(layout)
-    lookup = Lookup(layout, catalog)
-    opened = lookup.run(run)
-    plain = plain_model(opened, model, device, lambda message: progress(Progress(message)))
-    deviations = _deviations(lookup, opened, plain, _sample(opened, sample, seed), progress)
-    catalog.close()
+    with looking_up(layout) as lookup:
+        opened = lookup.run(run)
+        plain = plain_model(opened, model, device, lambda message: progress(Progress(message)))
+        deviations = _deviations(lookup, opened, plain, _sample(opened, sample, seed), progress)
     return _table(opened, deviations, {"run": opened.info.run_id, "sample": sample, "seed": seed})
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,9 @@ from repstore.analysis.overlap import overlap
 from repstore.analysis.space import space_of
 from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
 from repstore.results import Figure, ResultTable
+from repstore.searching import check_neighborhood
 from repstore.spec import Frame, Similarity
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Layers, Lookup, Run
 from repstore.storage.vectors import LayerVectors
 
 UNITS = {"cka": "unbiased linear CKA", "knn": "share of neighbors in common"}
@@ -46,23 +47,18 @@ class Comparison:
             raise NotFoundError(
                 f'No metric "{self.metric}". {did_you_mean(str(self.metric), get_args(Similarity))}'
             )
-        if self.standardize not in get_args(Frame):
-            raise ArgumentError(
-                f'No standardize "{self.standardize}". {did_you_mean(str(self.standardize), get_args(Frame))}'
-            )
+        check_neighborhood(self.k, "cosine", self.standardize)
         if self.sample is not None and self.sample < 4:
             raise ArgumentError(f"sample is {self.sample}; CKA needs at least 4 words.")
         if self.seed < 0:
             raise ArgumentError(f"seed is {self.seed}; it must not be negative.")
-        if self.k < 1:
-            raise ArgumentError(f"k is {self.k}; ask for at least 1 neighbor.")
 
 
 def compare_layers(
     lookup: Lookup,
     run: str | None,
     run_b: str | None,
-    layers: int | Iterable[int] | Literal["all"],
+    layers: Layers,
     asked: Comparison,
 ) -> ResultTable:
     """Every layer of a run against every layer of another, as `Store.compare` returns it."""

@@ -12,8 +12,7 @@ from repstore.encode import require_encode
 from repstore.encode.templates import template_of
 from repstore.errors import ArgumentError
 from repstore.spec import EncodedWord, Progress
-from repstore.storage.catalog import Catalog
-from repstore.storage.lookup import Lookup
+from repstore.storage.lookup import looking_up
 from repstore.storage.runs import open_store
 
 
@@ -51,9 +50,8 @@ def encode_word(
 
     start, end = _place(word, text)
     layout = open_store(Path(store).absolute())
-    catalog = Catalog(layout)
-    opened = Lookup(layout, catalog).run(run)
-    catalog.close()
+    with looking_up(layout) as lookup:
+        opened = lookup.run(run)
     spec = opened.info.spec
     template = template_of(spec)
     if not template.render(text, ((start, end),), word, word)[1]:

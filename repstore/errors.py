@@ -85,6 +85,16 @@ class StoreDamagedError(StoreError):
     """Files of the store are missing or contradict each other."""
 
 
+def check_choice(option: str, given: object, known: Iterable[str]) -> None:
+    """Refuse what is not one of an option's choices.
+
+    Raises:
+        ArgumentError: it is none of them; the message names the closest.
+    """
+    if given not in (names := list(known)):
+        raise ArgumentError(f'No {option} "{given}". {did_you_mean(str(given), names)}')
+
+
 def did_you_mean(asked: str, known: Iterable[str]) -> str:
     """A hint naming the closest known name, or listing what there is."""
     names = sorted(set(known))

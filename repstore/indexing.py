@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, get_args
-from weakref import WeakKeyDictionary
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 
 from repstore.analysis import kernels
 from repstore.analysis.neighbors import Found, nearest
-from repstore.analysis.sketched import Candidates, clear_answer
+from repstore.analysis.sketched import clear_answer
 from repstore.analysis.space import Space, space_of
-from repstore.errors import ArgumentError, NotFoundError, ResultError, StoreDamagedError, did_you_mean
+from repstore.errors import (
+    ArgumentError,
+    NotFoundError,
+    ResultError,
+    StoreDamagedError,
+    check_choice,
+    did_you_mean,
+)
 from repstore.results import ResultTable
 from repstore.spec import Frame, IndexChoice, IndexInfo, IndexKind, Progress, Recall
 from repstore.storage import index as indexes
-from repstore.storage.catalog import Catalog
-from repstore.storage.index import Sketch
+from repstore.storage.index import EXACT_UP_TO, Sketch
 from repstore.storage.lock import writing
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Layers, Run, looking_up
 from repstore.storage.runs import open_store
 from repstore.storage.vectors import LayerVectors
-
-EXACT_UP_TO = 200_000
-"""Words of a layer up to which a scan is fast and no index worth its files (docs/decisions/0007)."""
 
 RABITQ_UP_TO = 2_000_000
 """Words up to which all bits of a sketch are compared; beyond, a graph pays for its size."""
@@ -58,7 +59,7 @@ def build_index(
     store: str | Path,
     *,
     run: str | None = None,
-    layer: int | Iterable[int] | Literal["all"] = "all",
+    layer: Layers = "all",
     kind: IndexChoice = "auto",
     standardize: Frame = "none",
     memory: int = MEMORY,
@@ -91,15 +92,12 @@ def build_index(
     """
     if kind not in get_args(IndexChoice):
         raise NotFoundError(f'No kind of index "{kind}". {did_you_mean(str(kind), get_args(IndexChoice))}')
-    if standardize not in get_args(Frame):
-        raise ArgumentError(
-            f'No standardize "{standardize}". {did_you_mean(str(standardize), get_args(Frame))}'
-        )
+    check_choice("standardize", standardize, get_args(Frame))
     if seed < 0:
         raise ArgumentError(f"seed is {seed}; it must not be negative.")
     layout = open_store(Path(store).absolute())
-    with writing(layout), closing(Catalog(layout)) as catalog:
-        opened = Lookup(layout, catalog).run(run)
+    with writing(layout), looking_up(layout) as lookup:
+        opened = lookup.run(run)
         layers = opened.layers(layer)
         chosen = _kind_for(opened, kind)
         if chosen is not None:
@@ -107,15 +105,13 @@ def build_index(
             for n, one in enumerate(layers):
                 progress(Progress(f"Indexing layer {one}", n, len(layers), unit="layers"))
                 _build(opened, one, standardize, chosen, seed)
-    table = _table([opened], [(one, standardize) for one in layers])
+    notes = []
     if chosen is None:
-        n_words = len(opened.vectors.word_ids)
-        note = (
-            f"{opened.label} has {n_words:,} words: a scan is fast and exact, so no index was built. "
-            "Ask for a kind to build one all the same."
+        notes.append(
+            f"{opened.label} has {len(opened.vectors.word_ids):,} words: a scan is fast and exact, so no "
+            "index was built. Ask for a kind to build one all the same."
         )
-        return ResultTable(table, f"Indexes of {opened.label}", notes=[note])
-    return ResultTable(table, f"Indexes of {opened.label}", units={"recall": f"of {RECALL_K} neighbors"})
+    return _result(opened.label, [(opened, one, standardize) for one in layers], notes)
 
 
 def list_indexes(store: str | Path) -> ResultTable:
@@ -127,18 +123,17 @@ def list_indexes(store: str | Path) -> ResultTable:
         queries in which all words were scanned).
     """
     layout = open_store(Path(store).absolute())
-    with closing(Catalog(layout)) as catalog:
-        lookup = Lookup(layout, catalog)
+    with looking_up(layout) as lookup:
         runs = [lookup.run(run_id) for run_id in lookup.labels]
-    table = _table(runs, [(layer, frame) for run in runs for layer in run.layers("all") for frame in FRAMES])
-    return ResultTable(table, f"Indexes of {layout.root}", units={"recall": f"of {RECALL_K} neighbors"})
+    places = [(run, layer, frame) for run in runs for layer in run.layers("all") for frame in get_args(Frame)]
+    return _result(str(layout.root), places)
 
 
 def drop_index(
     store: str | Path,
     *,
     run: str | None = None,
-    layer: int | Iterable[int] | Literal["all"] = "all",
+    layer: Layers = "all",
     standardize: Frame = "none",
 ) -> int:
     """Remove the indexes of some layers. Vectors are not touched.
@@ -147,12 +142,11 @@ def drop_index(
         How many were removed.
     """
     layout = open_store(Path(store).absolute())
-    with writing(layout), closing(Catalog(layout)) as catalog:
-        opened = Lookup(layout, catalog).run(run)
+    with writing(layout), looking_up(layout) as lookup:
+        opened = lookup.run(run)
         return sum(indexes.drop_index(opened.folder, one, standardize) for one in opened.layers(layer))
 
 
-FRAMES: tuple[Frame, ...] = get_args(Frame)
 COLUMNS = pa.schema(
     [
         *(("run", pa.string()), ("layer", pa.int64()), ("standardize", pa.string()), ("kind", pa.string())),
@@ -163,14 +157,11 @@ COLUMNS = pa.schema(
 )
 
 
-def _table(runs: Sequence[Run], wanted: Iterable[tuple[int, Frame]]) -> pa.Table:
-    rows = []
-    places = dict.fromkeys(wanted)
-    for run in runs:
-        for layer, frame in places:
-            if layer < run.info.spec.model.n_layers:
-                rows += _row(run, layer, frame)
-    return pa.Table.from_pylist(rows, COLUMNS)
+def _result(of: str, places: Iterable[tuple[Run, int, Frame]], notes: Sequence[str] = ()) -> ResultTable:
+    """The indexes that there are at some places."""
+    rows = [row for place in places for row in _row(*place)]
+    units = {"recall": f"of {RECALL_K} neighbors"}
+    return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Indexes of {of}", units=units, notes=notes)
 
 
 def _row(run: Run, layer: int, frame: Frame) -> list[dict[str, Any]]:
@@ -202,7 +193,7 @@ def _state(run: Run, info: IndexInfo) -> str:
     file = run.folder.root / info.file
     if not file.exists() or file.stat().st_size != info.bytes:
         return "damaged"
-    return "current" if indexes.is_current(info, run.parts) else "stale"
+    return "current" if info.is_of(run.parts) else "stale"
 
 
 def _kind_for(run: Run, kind: IndexChoice) -> IndexKind | None:
@@ -230,7 +221,7 @@ def _build(run: Run, layer: int, frame: Frame, kind: IndexKind, seed: int) -> No
     """Build, measure and write the index of one layer, unless it is there."""
     try:
         known = indexes.read_index_info(run.folder, layer, frame)
-        if known and known.kind == kind and indexes.is_current(known, run.parts):
+        if known and known.kind == kind and known.is_of(run.parts):
             indexes.read_sketch(run.folder, known)  # sound, too
             return
     except StoreDamagedError:
@@ -242,14 +233,14 @@ def _build(run: Run, layer: int, frame: Frame, kind: IndexKind, seed: int) -> No
     held_out = np.sort(random.choice(n_words, min(QUERIES, max(1, n_words // 10)), replace=False))
     order = indexes.rows_in_order(n_words, held_out.tolist())
     rest = order[: n_words - len(held_out)]
-    sketch = Sketch.empty(kind, vectors.d_model, len(rest))
+    sketch = Sketch.empty(kind, vectors.d_model, len(rest), order)
     sample = rest
     if len(rest) > indexes.TRAINING:
         sample = np.sort(random.choice(rest, indexes.TRAINING, replace=False))
     sketch.train(np.concatenate(list(_units(vectors, space, sample))))
     for units in _units(vectors, space, rest):
         sketch.add(units)
-    n_candidates, recall = _measured(vectors, space, sketch, order, held_out)
+    n_candidates, recall = _measured(vectors, space, sketch, held_out)
     for units in _units(vectors, space, held_out):
         sketch.add(units)
     about = {
@@ -271,13 +262,11 @@ def _units(vectors: LayerVectors, space: Space, rows: np.ndarray) -> Iterator[np
     """Some words as unit vectors in a space, in blocks. *Shape of each:* (n, d_model), float32."""
     step = kernels.block_rows(vectors.d_model) * 8
     for start in range(0, len(rows), step):
-        mapped = space.map(vectors.take(rows[start : start + step]))
-        lengths = np.sqrt(np.einsum("nd,nd->n", mapped, mapped))[:, None]
-        yield np.divide(mapped, lengths, out=np.zeros_like(mapped), where=lengths > 0).astype(np.float32)
+        yield kernels.unit(space.map(vectors.take(rows[start : start + step]))).astype(np.float32)
 
 
 def _measured(
-    vectors: LayerVectors, space: Space, sketch: Sketch, order: np.ndarray, held_out: np.ndarray
+    vectors: LayerVectors, space: Space, sketch: Sketch, held_out: np.ndarray
 ) -> tuple[int, Recall]:
     """How many candidates to weigh, and the share of true neighbors that it finds of words held out.
 
@@ -288,16 +277,17 @@ def _measured(
     k = min(RECALL_K, int(allowed.sum()))
     queries = [vectors.take(np.array([row]))[0] for row in held_out]
     truth = [nearest(vectors, space, query, k, allowed=allowed) for query in queries]
-    ask = asking(sketch, order)
     tried = {}
     for n_candidates in CANDIDATES:
         # One more than is shown, as `Store.neighbors` asks, which looks whether the next is as near.
-        answers = [clear_answer(vectors, space, query, k + 1, ask, n_candidates) for query in queries]
+        answers = [
+            clear_answer(vectors, space, query, k + 1, sketch.candidates, n_candidates) for query in queries
+        ]
         tried[n_candidates] = _recall(answers, truth, k)
     enough = [n for n, recall in tried.items() if recall.recall >= TARGET]
     best = min(
         enough or tried,
-        key=lambda n: GATHERING * n + tried[n].scanned * len(order) if enough else -tried[n].recall,
+        key=lambda n: GATHERING * n + tried[n].scanned * len(allowed) if enough else -tried[n].recall,
     )
     return best, tried[best]
 
@@ -313,29 +303,3 @@ def _recall(answers: Sequence[Found | None], truth: Sequence[Found], k: int) -> 
     )
     n_scanned = sum(found is None for found in answers)
     return Recall(k, len(answers), n_good / (k * len(answers)), n_scanned / len(answers))
-
-
-def asking(sketch: Sketch, order: np.ndarray) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
-    """How `nearest_by_sketch` asks a sketch whose numbers stand for these rows."""
-
-    def ask(unit: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        numbers, estimates = sketch.candidates(unit, n)
-        return order[numbers], estimates
-
-    return ask
-
-
-_opened: WeakKeyDictionary[LayerVectors, dict[str, Candidates]] = WeakKeyDictionary()
-
-
-def open_index(run: Run, info: IndexInfo) -> Candidates:
-    """An index, as `nearest_by_sketch` asks it; read and checked once, and kept as long as the layer is.
-
-    Raises:
-        StoreDamagedError: it is not what was written.
-    """
-    known = _opened.setdefault(run.vectors.layer(info.layer), {})
-    if info.sha256 not in known:
-        order = indexes.rows_in_order(info.n_words, info.held_out)
-        known[info.sha256] = asking(indexes.read_sketch(run.folder, info), order)
-    return known[info.sha256]

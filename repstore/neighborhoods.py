@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 
 from repstore.analysis.graph import NeighborGraph, neighbor_graph
-from repstore.analysis.hubness import Hubness, hubness
+from repstore.analysis.hubness import hubness
 from repstore.analysis.space import space_of
-from repstore.errors import ArgumentError, did_you_mean
 from repstore.queries import WordGiven
 from repstore.results import Figure, ResultTable
-from repstore.searching import UNITS, Layers, NeighborSearch, find_neighbors
+from repstore.searching import UNITS, NeighborSearch, check_neighborhood, find_neighbors
 from repstore.spec import Frame, Metric, Progress, Search
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Layers, Lookup
+from repstore.storage.vectors import LayerVectors
 
 
 class Neighborhoods:
@@ -105,8 +104,10 @@ class Neighborhoods:
         Raises:
             NotFoundError: no such run or layer.
         """
-        run_asked, graph = self._graph(run, layer, k, metric, standardize, progress)
-        word_ids = run_asked.vectors.word_ids
+        check_neighborhood(k, metric, standardize)
+        opened = self._lookup.run(run)
+        graph = _graph(opened.vectors.layer(opened.layers([layer])[0]), k, metric, standardize, progress)
+        word_ids = opened.vectors.word_ids
         table = pa.table(
             {
                 "word_id": np.repeat(word_ids, graph.k),
@@ -118,10 +119,10 @@ class Neighborhoods:
         of_graph = hubness(graph)
         return ResultTable(
             table,
-            f"Neighbors of all {graph.n_words:,} words of layer {layer} in {run_asked.label}",
+            f"Neighbors of all {graph.n_words:,} words of layer {layer} in {opened.label}",
             units={metric: UNITS[metric]},
             provenance={
-                "run": run_asked.info.run_id,
+                "run": opened.info.run_id,
                 "layer": layer,
                 "k": k,
                 "metric": metric,
@@ -162,12 +163,12 @@ class Neighborhoods:
         Raises:
             NotFoundError: no such run or layer.
         """
+        check_neighborhood(k, metric, standardize)
         opened = self._lookup.run(run)
         layers = opened.layers(layer)
-        found: list[Hubness] = []
-        for one in layers:
-            _, graph = self._graph(opened.info.run_id, one, k, metric, standardize, progress)
-            found.append(hubness(graph))
+        found = [
+            hubness(_graph(opened.vectors.layer(one), k, metric, standardize, progress)) for one in layers
+        ]
         n_layers = len(layers)
         columns = {
             "run": pa.array([opened.label] * n_layers),
@@ -185,24 +186,12 @@ class Neighborhoods:
             figure=Figure("curve", "layer", "skewness", "run"),
         )
 
-    def _graph(
-        self,
-        run: str | None,
-        layer: int,
-        k: int,
-        metric: Metric,
-        standardize: Frame,
-        progress: Callable[[Progress], None],
-    ) -> tuple[Run, NeighborGraph]:
-        if k < 1:
-            raise ArgumentError(f"k is {k}; ask for at least 1 neighbor.")
-        for option, value, known in (
-            ("metric", metric, get_args(Metric)),
-            ("standardize", standardize, get_args(Frame)),
-        ):
-            if value not in known:
-                raise ArgumentError(f'No {option} "{value}". {did_you_mean(str(value), known)}')
-        opened = self._lookup.run(run)
-        vectors = opened.vectors.layer(opened.layers([layer])[0])
-        space = space_of(vectors, standardize)
-        return opened, neighbor_graph(vectors, space, k, metric=metric, progress=progress)
+
+def _graph(
+    vectors: LayerVectors,
+    k: int,
+    metric: Metric,
+    standardize: Frame,
+    progress: Callable[[Progress], None],
+) -> NeighborGraph:
+    return neighbor_graph(vectors, space_of(vectors, standardize), k, metric=metric, progress=progress)

@@ -12,7 +12,7 @@ from repstore.analysis import scoring
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.pairs import Side, similarities
 from repstore.analysis.scoring import Scores
-from repstore.errors import ArgumentError, ResultError, did_you_mean
+from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.spec import Standardize, Target, Threshold
 from repstore.storage.lookup import Lookup, Run
 from repstore.storage.pairs import ALL, FoundPairs
@@ -41,14 +41,10 @@ class PairProbe:
     resampling: Resampling
 
     def __post_init__(self) -> None:
-        for option, value, known in (
-            ("standardize", self.standardize, get_args(Standardize)),
-            ("threshold", self.threshold, get_args(Threshold)),
-            ("target", self.target, (None, *get_args(Target))),
-        ):
-            if value not in known:
-                names = [name for name in known if name]
-                raise ArgumentError(f'No {option} "{value}". {did_you_mean(str(value), names)}')
+        check_choice("standardize", self.standardize, get_args(Standardize))
+        check_choice("threshold", self.threshold, get_args(Threshold))
+        if self.target is not None:
+            check_choice("target", self.target, get_args(Target))
         if self.resampling.n < 0:
             raise ArgumentError(f"resamples is {self.resampling.n}; it must not be negative.")
         if self.resampling.seed < 0:

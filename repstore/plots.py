@@ -167,58 +167,70 @@ def trajectory(
     """
     layers = list(dict.fromkeys(row["layer"] for row in rows))
     depth = max((row["rank"] for row in rows), default=1)
+    cells = [
+        _Cell(
+            layers.index(row["layer"]),
+            row["rank"],
+            row["form"],
+            _kinship(row, word),
+            row["layer"] in tied_layers,
+        )
+        for row in rows
+    ]
     with _drawing(path, (max(6.0, 1.5 + 0.52 * len(layers)), 2.4 + 0.24 * depth)) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.2, 0.24 * depth])
-        shares: dict[str, list[float]] = {}
-        kinds = [(layers.index(row["layer"]), row, _kinship(row, word)) for row in rows]
         for name, color in _kinships(word):
-            counts = [sum(n == at and kind == name for at, _, kind in kinds) for n in range(len(layers))]
-            totals = [sum(n == at for at, _, _ in kinds) for n in range(len(layers))]
-            shares[name] = [
-                np.nan if layer in tied_layers else count / max(1, total)
-                for layer, count, total in zip(layers, counts, totals, strict=True)
-            ]
             if name != "other lemma":
-                upper.plot(range(len(layers)), shares[name], "o-", color=color, markersize=3)
+                shares = _shares(cells, name, len(layers))
+                upper.plot(range(len(layers)), shares, "o-", color=color, markersize=3)
             for is_tied in (False, True):
-                here = [
-                    (at, row["rank"])
-                    for at, row, kind in kinds
-                    if kind == name and (layers[at] in tied_layers) == is_tied
-                ]
-                lower.bar(
-                    [at for at, _ in here],
-                    [0.94] * len(here),
-                    0.94,
-                    [rank - 0.47 for _, rank in here],
-                    color=color,
-                    alpha=0.3 if is_tied else 1,
-                    label="_tied" if is_tied else name,
-                )
-        for at, row, kind in kinds:
-            dark = kind in ("same sense", "same lemma") and layers[at] not in tied_layers
-            lower.text(
-                at,
-                row["rank"],
-                row["form"][:9],
-                ha="center",
-                va="center",
-                fontsize=5.5,
-                color="white" if dark else "black",
-            )
+                here = [cell for cell in cells if (cell.kinship, cell.is_tied) == (name, is_tied)]
+                _draw_cells(lower, here, color, 0.3 if is_tied else 1, "_tied" if is_tied else name)
+        for cell in cells:
+            is_dark = cell.kinship in ("same sense", "same lemma") and not cell.is_tied
+            color, place = "white" if is_dark else "black", {"ha": "center", "va": "center"}
+            lower.text(cell.column, cell.rank, cell.form[:9], fontsize=5.5, color=color, **place)
         upper.axhline(0.5, color="gray", linestyle=(0, (1, 3)), linewidth=0.8)
         upper.set_ylim(-0.05, 1.05)
         upper.set_ylabel("share")
         upper.set_title(title, loc="left", fontsize=10)
-        upper.spines[["top", "right"]].set_visible(False)
         lower.set_ylim(depth + 0.6, 0.4)
         lower.set_yticks(range(1, depth + 1))
         lower.set_ylabel("rank")
         lower.set_xlabel("layer")
         lower.set_xlim(-0.6, len(layers) - 0.4)
         lower.set_xticks(range(len(layers)), [str(layer) for layer in layers], fontsize=7)
-        lower.spines[["top", "right"]].set_visible(False)
+        for axes in (upper, lower):
+            axes.spines[["top", "right"]].set_visible(False)
         figure.legend(*lower.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A neighbor in the figure of a trajectory."""
+
+    column: int
+    rank: int
+    form: str
+    kinship: str
+    is_tied: bool
+
+
+def _shares(cells: Sequence[_Cell], kinship: str, n_columns: int) -> list[float]:
+    """The share of a kinship in each column; NaN where it hangs on ties."""
+    shares = []
+    for column in range(n_columns):
+        here = [cell for cell in cells if cell.column == column]
+        is_tied = any(cell.is_tied for cell in here)
+        n_kin = sum(cell.kinship == kinship for cell in here)
+        shares.append(np.nan if is_tied else n_kin / max(1, len(here)))
+    return shares
+
+
+def _draw_cells(axes: Axes, cells: Sequence[_Cell], color: str, alpha: float, label: str) -> None:
+    columns, heights = [cell.column for cell in cells], [0.94] * len(cells)
+    bottoms = [cell.rank - 0.47 for cell in cells]
+    axes.bar(columns, heights, 0.94, bottoms, color=color, alpha=alpha, label=label)
 
 
 def _kinships(word: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_overloads, get_type_hints, overload
 
 from repstore.analysis.bootstrap import Resampling
@@ -16,11 +16,10 @@ from repstore.results import ResultTable
 from repstore.sense_probing import probe_senses
 from repstore.senses_in_use import SenseProbe
 from repstore.spec import Clustering, Frame, Standardize, Target, Threshold
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Layers, Lookup, Run
 from repstore.storage.pairs import ALL
 
 Runs = str | Sequence[str] | None
-Layers = int | Iterable[int] | Literal["all"]
 
 
 class Probes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from repstore.errors import ArgumentError, NotFoundError
 from repstore.pair_scores import PairProbe, PairsInUse, pairs_in_use, scores_of
 from repstore.results import Figure, ResultTable
 from repstore.spec import Target
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Layers, Lookup, Run
 from repstore.storage.pairs import ALL
 
 
@@ -33,7 +33,7 @@ def probe_pairs(
     name: str,
     runs: Sequence[Run],
     second: Run | None,
-    layers: int | Iterable[int] | Literal["all"],
+    layers: Layers,
     against: Against | None,
     asked: PairProbe,
 ) -> ResultTable:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
-from weakref import WeakKeyDictionary
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -13,20 +11,30 @@ import pyarrow as pa
 from repstore.analysis.graph import DENSITY_K, densities
 from repstore.analysis.neighbors import Found, nearest
 from repstore.analysis.sketched import Candidates, nearest_by_sketch
-from repstore.analysis.space import Space, space_of
-from repstore.analysis.trajectories import NOTE_CHANGE, add_changes, dominance
-from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, did_you_mean
-from repstore.indexing import EXACT_UP_TO, open_index
+from repstore.analysis.space import space_of
+from repstore.analysis.trajectories import NOTE_CHANGE, changes, dominance
+from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, check_choice
 from repstore.queries import Query, WordGiven, query_of
 from repstore.results import Figure, ResultTable
 from repstore.spec import Frame, IndexInfo, Metric, Search
-from repstore.storage.index import is_current, read_index_info
-from repstore.storage.lookup import Lookup, Run
-from repstore.storage.vectors import LayerVectors
-
-Layers = int | Iterable[int] | Literal["all"]
+from repstore.storage.index import EXACT_UP_TO, read_index_info, read_sketch
+from repstore.storage.lookup import Layers, Lookup, Run
 
 UNITS = {"cosine": "-1 to 1", "l2": "distance", "csls": "-4 to 4"}
+
+
+def check_neighborhood(k: int, metric: Metric, standardize: Frame) -> None:
+    """Refuse what is no number of neighbors, no metric or no space.
+
+    Raises:
+        ArgumentError: one of them cannot be used.
+    """
+    if not isinstance(k, int):
+        raise ArgumentError(f"k is {k}; ask for a whole number of neighbors.")
+    if k < 1:
+        raise ArgumentError(f"k is {k}; ask for at least 1 neighbor.")
+    check_choice("metric", metric, get_args(Metric))
+    check_choice("standardize", standardize, get_args(Frame))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +59,8 @@ class NeighborSearch:
     search: Search
 
     def __post_init__(self) -> None:
-        if not isinstance(self.k, int):
-            raise ArgumentError(f"k is {self.k}; ask for a whole number of neighbors.")
-        if self.k < 1:
-            raise ArgumentError(f"k is {self.k}; ask for at least 1 neighbor.")
-        for option, value, known in (
-            ("metric", self.metric, get_args(Metric)),
-            ("standardize", self.standardize, get_args(Frame)),
-            ("search", self.search, get_args(Search)),
-        ):
-            if value not in known:
-                raise ArgumentError(f'No {option} "{value}". {did_you_mean(str(value), known)}')
+        check_neighborhood(self.k, self.metric, self.standardize)
+        check_choice("search", self.search, get_args(Search))
         if self.search == "index" and (self.is_filtered or self.metric != "cosine"):
             raise ArgumentError(
                 "An index finds cosines among all words. Filtered or by another metric, search exactly."
@@ -98,15 +97,14 @@ def find_neighbors(
         if len(scores) > asked.k and scores[asked.k - 1] == scores[asked.k]:
             cut_at.append(one)
         word_ids = run.vectors.word_ids[found.rows].tolist()
-        for rank, (word_id, score) in enumerate(zip(word_ids, scores, strict=True), 1):
-            if rank > asked.k:
-                break
-            rows.append({"layer": one, "rank": rank, asked.metric: score, "word_id": word_id})
+        ranked = enumerate(zip(word_ids[: asked.k], scores[: asked.k], strict=True), 1)
+        rows += [
+            {"layer": one, "rank": rank, asked.metric: score, "word_id": word_id}
+            for rank, (word_id, score) in ranked
+        ]
+    table = lookup.with_words(rows) if rows else _empty(asked.metric)
     if len(layers) > 1:
-        add_changes(rows, layers)
-    table = lookup.with_words(rows) if rows else _empty(asked.metric, len(layers) > 1)
-    if len(layers) > 1:
-        table = table.select([*(name for name in table.column_names if name != "change"), "change"])
+        table = table.append_column("change", pa.array(changes(rows, layers), pa.string()))
         certain = [one for one in layers if one not in cut_at and not asked.other_lemmas]
         notes = [*dominance(table.to_pylist(), certain, query.word), NOTE_CHANGE, *notes]
     if not rows:
@@ -191,23 +189,14 @@ def _search(
             f"measured on {recall.n_queries} words held out; cosines are exact."
         )
         return found, info.kind, notes
-    hubs = _densities(vectors, space) if asked.metric == "csls" else None
+    hubs = None
+    if asked.metric == "csls":
+        hubs = vectors.remembered(("densities", space.frame), lambda: densities(vectors, space))
     found = nearest(vectors, space, vector, asked.k + 1, metric=asked.metric, allowed=allowed, hubs=hubs)
     if hubs is None:
         return found, "exact", notes
     around = hubs[row] if row is not None else nearest(vectors, space, vector, DENSITY_K).scores.mean()
     return Found(found.rows, found.scores - around), "exact", notes
-
-
-_hubs: WeakKeyDictionary[LayerVectors, dict[Frame, np.ndarray]] = WeakKeyDictionary()
-
-
-def _densities(vectors: LayerVectors, space: Space) -> np.ndarray:
-    """Mean cosine of every word to its nearest, remembered as long as the layer is."""
-    known = _hubs.setdefault(vectors, {})
-    if space.frame not in known:
-        known[space.frame] = densities(vectors, space)
-    return known[space.frame]
 
 
 def _index_of(
@@ -223,8 +212,8 @@ def _index_of(
     )
     try:
         info = read_index_info(run.folder, layer, asked.standardize)
-        if info is not None and is_current(info, run.parts):
-            return open_index(run, info), info, []
+        if info is not None and info.is_of(run.parts):
+            return _opened(run, info), info, []
         state = "has no index in this space" if info is None else "has an index of other parts (stale)"
     except StoreDamagedError as error:
         state = f"has a damaged index ({str(error).rstrip('.')})"
@@ -233,12 +222,21 @@ def _index_of(
     return None, None, [f"Layer {layer} {state}, so all words were scanned. {command}"]
 
 
-def _empty(metric: Metric, is_trajectory: bool) -> pa.Table:
+def _opened(run: Run, info: IndexInfo) -> Candidates:
+    """An index, as `nearest_by_sketch` asks it; read and checked once, and kept as long as the layer is.
+
+    Raises:
+        StoreDamagedError: it is not what was written.
+    """
+    layer = run.vectors.layer(info.layer)
+    return layer.remembered(("index", info.sha256), lambda: read_sketch(run.folder, info)).candidates
+
+
+def _empty(metric: Metric) -> pa.Table:
     """No neighbors, in the columns of those."""
     columns = [("layer", pa.int64()), ("rank", pa.int64()), (metric, pa.float64()), ("word_id", pa.int64())]
     columns += [(name, pa.string()) for name in ("form", "lemma", "pos", "sense", "text")]
     columns += [("char_start", pa.int64()), ("char_end", pa.int64())]
-    columns += [("change", pa.string())] if is_trajectory else []
     return pa.schema(columns).empty_table()
 
 

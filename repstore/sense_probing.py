@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from repstore.analysis.space import space_of
 from repstore.analysis.wsd import Centroids, Key, Nearest, disambiguate
 from repstore.results import Figure, ResultTable
 from repstore.senses_in_use import SenseProbe, SensesInUse, senses_in_use
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Layers, Lookup, Run
 
 UNITS = {
     "accuracy": "share of words",
@@ -41,7 +41,7 @@ def probe_senses(
     lookup: Lookup,
     name: str,
     runs: Sequence[Run],
-    layers: int | Iterable[int] | Literal["all"],
+    layers: Layers,
     asked: SenseProbe,
 ) -> ResultTable:
     """Score every layer of some runs by the words of their corpus that have a sense.

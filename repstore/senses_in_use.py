@@ -12,7 +12,7 @@ from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.clustering import Clusters
 from repstore.analysis.lemmas import SEVERAL, Lemma, lemmas_of
 from repstore.analysis.wsd import Centroids, Nearest
-from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.spec import Clustering, Frame
 from repstore.storage.lookup import Lookup, Run
 from repstore.storage.pairs import ALL
@@ -42,13 +42,9 @@ class SenseProbe:
     resampling: Resampling
 
     def __post_init__(self) -> None:
-        method = self.rule.method if isinstance(self.rule, Clusters) else "kmeans"
-        for option, value, known in (
-            ("standardize", self.standardize, get_args(Frame)),
-            ("method", method, get_args(Clustering)),
-        ):
-            if value not in known:
-                raise ArgumentError(f'No {option} "{value}". {did_you_mean(str(value), known)}')
+        check_choice("standardize", self.standardize, get_args(Frame))
+        if isinstance(self.rule, Clusters):
+            check_choice("method", self.rule.method, get_args(Clustering))
         for name, number in (("resamples", self.resampling.n), ("seed", self.resampling.seed)):
             if number < 0:
                 raise ArgumentError(f"{name} is {number}; it must not be negative.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -308,6 +309,10 @@ class IndexInfo:
     n_candidates: int
     recall: Recall
     faiss: str
+
+    def is_of(self, parts: Iterable[str]) -> bool:
+        """Whether it was built from these parts, and from all of them."""
+        return self.parts == tuple(parts)
 
 
 def digest(value: Any) -> str:

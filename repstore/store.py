@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from repstore.schemas import FORMAT_VERSION
 from repstore.spec import Frame, Similarity
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
-from repstore.storage.lookup import Lookup
+from repstore.storage.lookup import Layers, Lookup
 from repstore.storage.runs import open_store
 from repstore.storage.vectors import LayerVectors
 
@@ -162,7 +162,7 @@ class Store(Probes, Neighborhoods):
         *,
         run: str | None = None,
         run_b: str | None = None,
-        layers: int | Iterable[int] | Literal["all"] = "all",
+        layers: Layers = "all",
         k: int = 10,
         standardize: Frame = "none",
         sample: int | None = 2000,

@@ -70,6 +70,13 @@ def neighbors(store: Path, search: str = "index") -> tuple[list[int], list[str],
     return found["word_id"], found.provenance["search"], " ".join(found.notes)
 
 
+def stale_store(root: Path, n_words: int) -> Path:
+    """A store whose index is of two of its three parts."""
+    half = store_of(root, clustered(n_words), rows_per_part=100, n_committed=2)
+    build(half)
+    return commit_more(half, n_words)
+
+
 def commit_more(store: Path, n_words: int) -> Path:
     """Commit the last part, of three, of a store that has but two, as a resumed ingest does."""
     whole = store_of(store.with_name("whole"), clustered(n_words), rows_per_part=100)

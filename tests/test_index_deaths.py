@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from indexed import build, clustered, commit_more, index_files, neighbors, problems, store_of
+from indexed import build, clustered, index_files, neighbors, problems, stale_store, store_of
 from program import repstore as command
 
 import repstore
@@ -38,9 +38,7 @@ def store(plain) -> Path:
 
 @pytest.fixture
 def stale(tmp_path) -> Path:
-    half = store_of(tmp_path / "store", clustered(N_WORDS), rows_per_part=100, n_committed=2)
-    build(half)
-    return commit_more(half, N_WORDS)
+    return stale_store(tmp_path / "store", N_WORDS)
 
 
 class Dead(BaseException):

@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folders import files_of
-from indexed import build, clustered, commit_more, index_files, neighbors, problems, store_of, the
+from indexed import (
+    build,
+    clustered,
+    index_files,
+    neighbors,
+    problems,
+    stale_store,
+    store_of,
+    the,
+)
 from program import repstore as command
 
 import repstore
@@ -42,9 +51,7 @@ def store(plain) -> Path:
 
 @pytest.fixture
 def stale(tmp_path) -> Path:
-    half = store_of(tmp_path / "store", clustered(N_WORDS), rows_per_part=100, n_committed=2)
-    build(half)
-    return commit_more(half, N_WORDS)
+    return stale_store(tmp_path / "store", N_WORDS)
 
 
 def flip(path: Path, bit: int) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repstore.analysis.lemmas import Lemma, unit, vectors_of
+from repstore.analysis.kernels import unit
+from repstore.analysis.lemmas import Lemma, vectors_of
 from repstore.analysis.space import Space
 from repstore.spec import Clustering
 from repstore.storage.vectors import LayerVectors

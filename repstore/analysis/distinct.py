@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -44,14 +43,9 @@ class Distinct:
         return starts
 
 
-_known: WeakKeyDictionary[LayerVectors, Distinct] = WeakKeyDictionary()
-
-
 def distinct_of(vectors: LayerVectors) -> Distinct:
     """The distinct vectors of a layer, remembered as long as the layer is."""
-    if vectors not in _known:
-        _known[vectors] = _distinct(vectors)
-    return _known[vectors]
+    return vectors.remembered("distinct", lambda: _distinct(vectors))
 
 
 def _distinct(vectors: LayerVectors) -> Distinct:

@@ -65,6 +65,13 @@ def cosines(dots: np.ndarray, norms_a: np.ndarray, norms_b: np.ndarray | float) 
     return np.clip(cosine, -1.0, 1.0)
 
 
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1; a zero vector stays one. *Shape:* as `rows`, float64."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    directions: np.ndarray = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return directions
+
+
 def row_cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cosine of each row of `a` with the same row of `b`, in one pass over both.
 

@@ -111,10 +111,3 @@ def vectors_of(
     """
     for lemma in lemmas:
         yield lemma, space.map(to_float32(layer.take(rows[lemma.words])))
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1; a zero vector stays one. *Shape:* as `rows`, float64."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    directions: np.ndarray = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return directions

@@ -11,15 +11,14 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
-from weakref import WeakKeyDictionary, WeakSet
 
 import numkong
 import numpy as np
 
 from repstore.analysis import kernels
 from repstore.analysis.space import Space
-from repstore.spec import Frame
 from repstore.storage.vectors import LayerVectors
 
 ERROR = 1e-5
@@ -40,21 +39,16 @@ class Lengths:
     mapped: np.ndarray
 
 
-_lengths: WeakKeyDictionary[LayerVectors, dict[Frame, Lengths]] = WeakKeyDictionary()
-_asked_once: WeakSet[LayerVectors] = WeakSet()
-
-
 def lengths_of(vectors: LayerVectors, space: Space) -> Lengths:
     """Norms of a layer, remembered as long as the layer is. Relative error about 1e-6."""
-    known = _lengths.setdefault(vectors, {})
-    if space.frame not in known:
-        if "none" not in known:
-            stored = np.concatenate(_in_threads(vectors, kernels.norms))
-            known["none"] = Lengths(stored, stored)
-        if space.frame != "none":
-            mapped = np.concatenate(_in_threads(vectors, lambda rows: _mapped_norms(rows, space)))
-            known[space.frame] = Lengths(known["none"].stored, mapped)
-    return known[space.frame]
+    return vectors.remembered(("lengths", space.frame), lambda: _lengths(vectors, space))
+
+
+def _lengths(vectors: LayerVectors, space: Space) -> Lengths:
+    stored = vectors.remembered("norms", lambda: np.concatenate(_in_threads(vectors, kernels.norms)))
+    if space.frame == "none":
+        return Lengths(stored, stored)
+    return Lengths(stored, np.concatenate(_in_threads(vectors, lambda rows: _mapped_norms(rows, space))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +72,9 @@ def cosines(vectors: LayerVectors, space: Space, query: np.ndarray) -> Scores:
     """
     target = space.map(query)
     norm = float(np.linalg.norm(target))
-    if space.frame == "none" and vectors not in _lengths and vectors not in _asked_once:
+    if space.frame == "none" and next(vectors.remembered("scans", count)) == 0:
         high, low, _ = _halves(target)
         if not low.any():  # products and norms in one pass, where norms may never be needed again
-            _asked_once.add(vectors)
             found = _in_threads(vectors, lambda rows: _cosines_at_once(rows, high))
             return Scores(np.concatenate(found), np.array(ERROR))
     lengths = lengths_of(vectors, space)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -33,14 +32,9 @@ class Moments:
         return scores
 
 
-_known: WeakKeyDictionary[LayerVectors, Moments] = WeakKeyDictionary()
-
-
 def moments_of(vectors: LayerVectors) -> Moments:
     """Moments over all words of a layer, remembered as long as the layer is."""
-    if vectors not in _known:
-        _known[vectors] = moments(vectors.blocks)
-    return _known[vectors]
+    return vectors.remembered("moments", lambda: moments(vectors.blocks))
 
 
 def z_scores(rows: np.ndarray) -> np.ndarray:

@@ -10,16 +10,17 @@ NOTE_CHANGE = (
 )
 
 
-def add_changes(rows: list[dict[str, Any]], layers: Sequence[int]) -> None:
-    """Say of every neighbor whether it is one at the layer before, and at the next."""
+def changes(rows: Sequence[dict[str, Any]], layers: Sequence[int]) -> list[str | None]:
+    """Of every neighbor: is it one at the layer before, and at the next? See `NOTE_CHANGE`."""
     at = {layer: {row["word_id"] for row in rows if row["layer"] == layer} for layer in layers}
+    names = {(True, True): "passes", (True, False): "enters", (False, True): "leaves"}
+    found = []
     for row in rows:
         n = layers.index(row["layer"])
         enters = n > 0 and row["word_id"] not in at[layers[n - 1]]
         leaves = n + 1 < len(layers) and row["word_id"] not in at[layers[n + 1]]
-        row["change"] = {(True, True): "passes", (True, False): "enters", (False, True): "leaves"}.get(
-            (enters, leaves)
-        )
+        found.append(names.get((enters, leaves)))
+    return found
 
 
 def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict[str, Any]) -> list[str]:
@@ -29,22 +30,16 @@ def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict[
     n_same = dict.fromkeys(layers, 0)
     n_all = dict.fromkeys(layers, 0)
     for row in rows:
-        if row["layer"] not in n_all:
-            continue
-        n_all[row["layer"]] += 1
-        n_same[row["layer"]] += is_same_sense(row, word)
-    first = next((layer for layer in layers if 2 * n_same[layer] > n_all[layer]), None)
-    if first is None:
-        best = max(layers, key=lambda layer: n_same[layer])
-        return [
-            f"Neighbors of the same sense ({word['sense']}) dominate at none of these layers; the most are "
-            f"at layer {best}: {n_same[best]} of {n_all[best]}."
-        ]
-    where = _ranges([layer for layer in layers if 2 * n_same[layer] > n_all[layer]], layers)
-    return [
-        f"Neighbors of the same sense ({word['sense']}) first dominate at layer {first}: "
-        f"{n_same[first]} of {n_all[first]}. They do at {where}."
-    ]
+        if row["layer"] in n_all:
+            n_all[row["layer"]] += 1
+            n_same[row["layer"]] += _is_same_sense(row, word)
+    same = f"Neighbors of the same sense ({word['sense']})"
+    where = [layer for layer in layers if 2 * n_same[layer] > n_all[layer]]
+    at = where[0] if where else max(layers, key=lambda layer: n_same[layer])
+    counted = f"at layer {at}: {n_same[at]} of {n_all[at]}."
+    if not where:
+        return [f"{same} dominate at none of these layers; the most are {counted}"]
+    return [f"{same} first dominate {counted} They do at {_ranges(where, layers)}."]
 
 
 def _ranges(some: Sequence[int], layers: Sequence[int]) -> str:
@@ -59,6 +54,6 @@ def _ranges(some: Sequence[int], layers: Sequence[int]) -> str:
     return ", ".join(f"{of[0]}-{of[-1]}" if len(of) > 1 else str(of[0]) for of in ranges)
 
 
-def is_same_sense(row: dict[str, Any], word: dict[str, Any]) -> bool:
+def _is_same_sense(row: dict[str, Any], word: dict[str, Any]) -> bool:
     """Whether a neighbor has the sense of a word; senses are told apart within a lemma."""
     return (row["lemma"], row["sense"]) == (word.get("lemma"), word.get("sense"))

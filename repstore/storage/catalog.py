@@ -29,6 +29,7 @@ SELECT runs.run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE part IS NO
 FROM runs LEFT JOIN parts USING (run_id) GROUP BY runs.run_id ORDER BY runs.run_id
 """
 LISTED_CORPORA = "SELECT corpus_id FROM corpora ORDER BY corpus_id"
+CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
 COPY_TABLE = "INSERT INTO {table} BY NAME SELECT * FROM read_parquet(?)"
 COPY_SKIPPED = "INSERT INTO skipped BY NAME SELECT ? AS run_id, * FROM read_parquet(?)"
 MACROS = """
@@ -188,6 +189,17 @@ class Catalog:
             raise QueryError(
                 f"\"{where}\" is not a condition on words, such as \"pos = 'N' AND lemma <> 'bank'\": {why}"
             ) from error
+
+    def require_corpus(self, corpus_id: str, name: str) -> None:
+        """Refuse to ask about a corpus that was lost.
+
+        Raises:
+            StoreDamagedError: it is not in the store.
+        """
+        if not self.query(CORPUS, {"corpus_id": corpus_id}).num_rows:
+            raise StoreDamagedError(
+                f'Corpus "{name}" is missing. Ingest it again, as "repstore verify" says.'
+            )
 
     def select(
         self,

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -34,6 +34,9 @@ from repstore.storage.layout import RunLayout
 if TYPE_CHECKING:
     import faiss
 
+EXACT_UP_TO = 200_000
+"""Words of a layer up to which a scan is fast and no index worth its files (docs/decisions/0007)."""
+
 SEED = 5
 """Of the rotation, so that the same vectors give the same bytes."""
 
@@ -54,26 +57,28 @@ TRAINING = 1 << 16
 
 
 class Sketch:
-    """An index in memory: unit vectors go in, and the rows whose products with a query seem highest come out.
+    """An index in memory: unit vectors of rows go in, and the rows that seem nearest to a query come out.
 
     Kinds: ``rabitq``: one bit per dimension after a rotation (Gao & Long 2024), all of them compared;
     ``ivf``: the same in cells, of which some are looked into; ``hnsw``: a graph (Malkov & Yashunin 2018) over
     vectors rounded to float16.
     """
 
-    def __init__(self, index: faiss.Index) -> None:
+    def __init__(self, index: faiss.Index, order: np.ndarray) -> None:
+        """`order`: which row of the layer is added first, second, ... *Shape:* (n_words,), int64."""
         self._index = index
+        self._order = order
         self._turn = Lock()  # how broadly it is searched is a setting of the index
 
     @classmethod
-    def empty(cls, kind: IndexKind, d_model: int, n_words: int) -> Sketch:
-        """An index of nothing, fit for `n_words` words."""
+    def empty(cls, kind: IndexKind, d_model: int, n_words: int, order: np.ndarray) -> Sketch:
+        """An index of nothing yet, fit for `n_words` words, to which rows are added in this order."""
         import faiss
 
         if kind == "hnsw":
             graph: Any = faiss.index_factory(d_model, f"HNSW{LINKS},SQfp16", faiss.METRIC_INNER_PRODUCT)
             graph.hnsw.efConstruction = BREADTH
-            return cls(graph)
+            return cls(graph, order)
         cells = f"IVF{n_cells(n_words)}," if kind == "ivf" else ""
         bits: Any = faiss.index_factory(d_model, f"{cells}RaBitQ", faiss.METRIC_INNER_PRODUCT)
         bits.qb = QUERY_BITS
@@ -81,29 +86,28 @@ class Sketch:
             bits.cp.min_points_per_centroid = 1  # else FAISS warns of layers of fewer than 39 words
         rotation = faiss.RandomRotationMatrix(d_model, d_model)
         rotation.init(SEED)
-        index = faiss.IndexPreTransform(rotation, bits)
-        return cls(index)
+        return cls(faiss.IndexPreTransform(rotation, bits), order)
 
     def train(self, rows: np.ndarray) -> None:
         """Learn from some unit vectors. *Shape:* (n_rows, d_model), float32."""
         self._index.train(rows)
 
     def add(self, rows: np.ndarray) -> None:
-        """Add unit vectors. *Shape:* (n_rows, d_model), float32."""
+        """Add the unit vectors of the next rows. *Shape:* (n_rows, d_model), float32."""
         self._index.add(rows)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
     def candidates(self, query: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """The n vectors that seem nearest, by the order in which they were added.
+        """The rows of the n vectors that seem nearest.
 
         Args:
             query: a unit vector. *Shape:* (d_model,), float32.
             n: how many; fewer come back if fewer are found.
 
         Returns:
-            Numbers and estimated products, best first. *Shape of each:* (up to n,), int64 and float64.
+            Rows and estimated products, best first. *Shape of each:* (up to n,), int64 and float64.
         """
         import faiss
 
@@ -121,7 +125,7 @@ class Sketch:
             finally:
                 faiss.omp_set_num_threads(n_threads)
         there = found[0] >= 0
-        return found[0][there], estimates[0][there].astype(np.float64)
+        return self._order[found[0][there]], estimates[0][there].astype(np.float64)
 
     @cached_property
     def _inner(self) -> faiss.Index:
@@ -139,11 +143,11 @@ class Sketch:
         library.write_index(self._index, library.PyCallbackIOWriter(write))
 
     @classmethod
-    def read(cls, data: bytes) -> Sketch:
+    def read(cls, data: bytes, order: np.ndarray) -> Sketch:
         """The index that a file holds."""
         import faiss
 
-        return cls(faiss.deserialize_index(np.frombuffer(data, np.uint8)))
+        return cls(faiss.deserialize_index(np.frombuffer(data, np.uint8)), order)
 
 
 def n_cells(n_words: int) -> int:
@@ -240,11 +244,6 @@ def read_info(path: Path) -> IndexInfo:
     return info
 
 
-def is_current(info: IndexInfo, parts: Iterable[str]) -> bool:
-    """Whether an index is of these parts, and of all of them."""
-    return info.parts == tuple(parts)
-
-
 def read_sketch(run: RunLayout, info: IndexInfo) -> Sketch:
     """Read an index, if every byte is as it was written.
 
@@ -259,7 +258,7 @@ def read_sketch(run: RunLayout, info: IndexInfo) -> Sketch:
     if hashlib.sha256(data).hexdigest() != info.sha256:
         raise StoreDamagedError(f"{path} is not what was written.")
     try:
-        return Sketch.read(data)
+        return Sketch.read(data, rows_in_order(info.n_words, info.held_out))
     except RuntimeError:
         raise StoreDamagedError(
             f"{path} cannot be read by FAISS {faiss_version()}; it was written by {info.faiss}."
@@ -279,6 +278,6 @@ def drop_index(run: RunLayout, layer: int, frame: Frame) -> bool:
 
 
 def rows_in_order(n_words: int, held_out: Sequence[int]) -> np.ndarray:
-    """Which row of the layer each number of an index is. *Shape:* (n_words,), int64."""
+    """The rows of a layer in the order in which they are indexed. *Shape:* (n_words,), int64."""
     last = np.array(held_out, np.int64)
     return np.concatenate([np.setdiff1d(np.arange(n_words), last), last])

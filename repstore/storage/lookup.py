@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
@@ -56,6 +57,9 @@ WHERE corpus_id = $corpus_id
 """
 SHOWN_USES = 10
 
+Layers = int | Iterable[int] | Literal["all"]
+"""How users say which layers of a run."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -75,7 +79,7 @@ class Run:
     folder: RunLayout
     parts: tuple[str, ...]
 
-    def layers(self, given: int | Iterable[int] | Literal["all"]) -> list[int]:
+    def layers(self, given: Layers) -> list[int]:
         """The layers a user asks for, as numbers.
 
         Raises:
@@ -263,6 +267,13 @@ class Lookup:
             )
             self._runs[run_id] = Run(info, label, vectors, folder, tuple(parts["sha256"].to_pylist()))
         return self._runs[run_id]
+
+
+@contextmanager
+def looking_up(layout: Layout) -> Iterator[Lookup]:
+    """The names of a store, for as long as one question takes."""
+    with closing(Catalog(layout)) as catalog:
+        yield Lookup(layout, catalog)
 
 
 def marked(word: Mapping[str, Any]) -> str:

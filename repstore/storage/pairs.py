@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repstore.errors import NotFoundError, ResultError, StoreDamagedError, did_you_mean
+from repstore.errors import NotFoundError, ResultError, did_you_mean
 from repstore.spec import Target
 from repstore.storage.catalog import Catalog
 
@@ -32,7 +32,6 @@ WHERE corpus_id = $corpus_id AND pos IS NOT NULL AND ($split = 'all' OR split = 
   AND CASE $target WHEN 'label' THEN label IS NOT NULL ELSE score IS NOT NULL END
 ORDER BY pos
 """
-CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
 TARGETS_OF = "SELECT count(score) AS score, count(label) AS label FROM pairs WHERE corpus_id = $corpus_id"
 NAMES = {"label": "labelled", "score": "rated"}
 
@@ -71,8 +70,7 @@ def find_pairs(
         StoreDamagedError: the corpus is not in the store.
     """
     there = catalog.query(TARGETS_OF, {"corpus_id": corpus_id}).to_pylist()[0]
-    if not catalog.query(CORPUS, {"corpus_id": corpus_id}).num_rows:
-        raise StoreDamagedError(f'Corpus "{corpus}" is missing. Ingest it again, as "repstore verify" says.')
+    catalog.require_corpus(corpus_id, corpus)
     target = target or ("score" if there["score"] else "label")
     if not there[target]:
         raise ResultError(f'Corpus "{corpus}" has no {NAMES[target]} pairs; this probe needs them.')

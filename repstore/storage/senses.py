@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repstore.errors import ResultError, StoreDamagedError
+from repstore.errors import ResultError
 from repstore.storage.catalog import Catalog
 
 SENSES_OF = """
@@ -15,7 +15,6 @@ FROM words JOIN texts USING (text_id)
 WHERE corpus_id = $corpus_id AND sense IS NOT NULL
 ORDER BY word_id
 """
-CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +51,7 @@ def find_senses(catalog: Catalog, corpus_id: str, corpus: str) -> FoundSenses:
         ResultError: no word has one.
         StoreDamagedError: the corpus is not in the store.
     """
-    if not catalog.query(CORPUS, {"corpus_id": corpus_id}).num_rows:
-        raise StoreDamagedError(f'Corpus "{corpus}" is missing. Ingest it again, as "repstore verify" says.')
+    catalog.require_corpus(corpus_id, corpus)
     table = catalog.query(SENSES_OF, {"corpus_id": corpus_id})
     if not table.num_rows:
         raise ResultError(f'Corpus "{corpus}" has no senses; this probe needs words with one.')

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from repstore.errors import NotFoundError
 from repstore.storage.parts import PartFile
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -47,6 +50,17 @@ class LayerVectors:
     def dtype(self) -> np.dtype[np.float16 | np.float32]:
         """float16, or float32 if any part of the layer is."""
         return np.result_type(*self.blocks)
+
+    def remembered(self, what: Hashable, make: Callable[[], T]) -> T:
+        """What `make` makes of this layer, made once and kept as long as the layer is."""
+        if what not in self._memory:
+            self._memory[what] = make()
+        kept: T = self._memory[what]
+        return kept
+
+    @cached_property
+    def _memory(self) -> dict[Hashable, Any]:
+        return {}
 
     def __repr__(self) -> str:
         return f"LayerVectors(layer={self.layer}, {len(self.word_ids):,} x {self.d_model}, {self.dtype})"

@@ -214,7 +214,7 @@ class _Check:
         yield from self._hash(file, info.sha256, f"not used; {command}", unit)
         with suppress(StoreDamagedError):  # of a manifest, which is said where it stands
             entries = [read_entry(entry) for entry in files.entries()]
-            if list(info.parts) != [entry.sha256 for entry in entries if entry.file]:
+            if not info.is_of(entry.sha256 for entry in entries if entry.sha256):
                 detail = f"it is of other parts than {run.name} has now, and not used; {command}"
                 yield Finding(unit, "stale", detail)
 
