@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from repstore.errors import StoreDamagedError, StoreError
 
 TEMPORARY = ".tmp"
 """Suffix of files being written; whatever carries it after a crash is litter."""
+
+Write = Callable[[bytes | memoryview], None]
 
 CHECKSUM = "checksum"
 """Last key of every JSON file: the digest of the others."""
@@ -25,25 +27,51 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int
     Returns:
         The number of bytes and their SHA-256.
     """
-    make_folder(path.parent)
     temporary = path.with_name(path.name + TEMPORARY)
+
+    def produce(write: Write) -> None:
+        for chunk in chunks:
+            write(chunk)
+
+    n_bytes, sha256 = write_draft(temporary, produce)
+    publish(temporary, path)
+    return n_bytes, sha256
+
+
+def write_draft(draft: Path, produce: Callable[[Write], None]) -> tuple[int, str]:
+    """Write a temporary file and flush it to the disk; `publish` gives it its name. It is whole or gone.
+
+    Args:
+        draft: its path, ending in `TEMPORARY`.
+        produce: gives the bytes, piece by piece, to the function that it is called with.
+
+    Returns:
+        The number of bytes and their SHA-256.
+
+    Raises:
+        StoreError: the disk is full, above all.
+    """
+    make_folder(draft.parent)
     n_bytes, sha = 0, hashlib.sha256()
     try:
-        with temporary.open("wb", buffering=0) as file:
-            for chunk in chunks:
+        with draft.open("wb", buffering=0) as file:
+
+            def write(chunk: bytes | memoryview) -> None:
+                nonlocal n_bytes
                 view = memoryview(chunk)
                 n_bytes += view.nbytes
                 sha.update(view)
                 while view.nbytes:  # an unbuffered write may stop short
                     view = view[file.write(view) :]
+
+            produce(write)
             os.fsync(file.fileno())
     except OSError as error:
-        temporary.unlink(missing_ok=True)  # a full disk, above all: give its space back
-        raise unwritten(path, error) from error
+        draft.unlink(missing_ok=True)  # a full disk, above all: give its space back
+        raise unwritten(draft.with_name(draft.name.removesuffix(TEMPORARY)), error) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
-    publish(temporary, path)
     return n_bytes, sha.hexdigest()
 
 

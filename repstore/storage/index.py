@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +21,10 @@ from repstore.errors import StoreDamagedError
 from repstore.spec import Frame, IndexInfo, IndexKind, Recall
 from repstore.storage.files import (
     TEMPORARY,
-    make_folder,
     publish,
     read_json,
     sync_folder,
-    unwritten,
+    write_draft,
     write_json,
 )
 from repstore.storage.layout import RunLayout
@@ -184,15 +182,7 @@ def write_index(run: RunLayout, sketch: Sketch, about: dict[str, Any]) -> IndexI
     layer, frame = about["layer"], about["frame"]
     info_file = run.index_info(layer, frame)
     draft = info_file.with_suffix(f".faiss{TEMPORARY}")
-    make_folder(run.indexes)
-    try:
-        n_bytes, sha256 = _write_draft(sketch, draft)
-    except OSError as error:
-        draft.unlink(missing_ok=True)  # a full disk, above all: give its space back
-        raise unwritten(draft, error) from error
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    n_bytes, sha256 = write_draft(draft, sketch.write)
     path = run.index(layer, frame, sha256[:8])
     publish(draft, path)
     name = path.relative_to(run.root).as_posix()
@@ -202,21 +192,6 @@ def write_index(run: RunLayout, sketch: Sketch, about: dict[str, Any]) -> IndexI
         if other != path:
             other.unlink()
     return info
-
-
-def _write_draft(sketch: Sketch, draft: Path) -> tuple[int, str]:
-    """Write an index to the disk. Returns the number of bytes and their SHA-256."""
-    sha = hashlib.sha256()
-    with draft.open("wb") as file:
-
-        def write(piece: bytes) -> None:
-            file.write(piece)
-            sha.update(piece)
-
-        sketch.write(write)
-        file.flush()
-        os.fsync(file.fileno())
-        return file.tell(), sha.hexdigest()
 
 
 def read_index_info(run: RunLayout, layer: int, frame: Frame) -> IndexInfo | None:
