@@ -22,7 +22,7 @@ from repstore.errors import (
     did_you_mean,
 )
 from repstore.results import ResultTable
-from repstore.spec import Frame, IndexChoice, IndexInfo, IndexKind, Progress, Recall
+from repstore.spec import MEMORY, Frame, IndexChoice, IndexInfo, IndexKind, Progress, Recall
 from repstore.storage import index as indexes
 from repstore.storage.index import EXACT_UP_TO, Sketch
 from repstore.storage.lock import writing
@@ -50,9 +50,6 @@ CANDIDATES = (50, 100, 200, 400, 800)
 
 TIE = 1e-12
 """Cosines in float64 that differ by less are equal."""
-
-MEMORY = 2 << 30
-"""Bytes that building an index may take, unless given."""
 
 
 def build_index(

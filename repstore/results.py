@@ -35,7 +35,9 @@ class Figure:
     """How a result is drawn: curves of `y` (one per `series`) against `x`, a matrix of `y`, or a trajectory.
 
     `band` names the columns of the lower and upper end of an interval about `y`, and `level` a column of
-    heights to see the curves against, if the table has it.
+    heights to see the curves against, if the table has it. `mark` names a column that is true in the cells of
+    a matrix to point out. `panels` are measures drawn one beside the other, instead of `y`, each with its own
+    scale and perhaps a band.
     """
 
     kind: Literal["curve", "matrix", "trajectory"]
@@ -44,6 +46,8 @@ class Figure:
     series: str | None = None
     band: tuple[str, str] | None = None
     level: str | None = None
+    mark: str | None = None
+    panels: Sequence[tuple[str, tuple[str, str] | None]] = ()
 
 
 @dataclass(frozen=True, repr=False)

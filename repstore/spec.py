@@ -21,7 +21,10 @@ StoredDType = Literal["float16", "float32"]
 Standardize = Literal["none", "side", "batch30", "corpus"]
 Frame = Literal["none", "center", "corpus"]
 Metric = Literal["cosine", "l2", "csls"]
-Similarity = Literal["cka", "knn"]
+Similarity = Literal["cka", "rbf-cka", "rsa", "svcca", "pwcca", "procrustes", "knn", "ridge"]
+Estimator = Literal["unbiased", "biased"]
+Correlation = Literal["spearman", "pearson"]
+TransformKind = Literal["standardize", "center", "all-but-the-top", "whiten", "pca", "drop-outliers"]
 Search = Literal["auto", "exact", "index"]
 IndexKind = Literal["rabitq", "ivf", "hnsw"]
 IndexChoice = Literal["auto", "rabitq", "ivf", "hnsw"]
@@ -29,6 +32,9 @@ Threshold = Literal["exact", "grid"]
 Target = Literal["label", "score"]
 Clustering = Literal["kmeans", "agglomerative"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
+MEMORY = 2 << 30
+"""Bytes of memory that a command may take to work in, unless it is told otherwise."""
+
 Span = tuple[int, int]
 """Characters of a text (code points), the end excluded."""
 

@@ -1,0 +1,47 @@
+"""Words of a layer that stand beside the same words of another: what layers are compared over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from repstore.analysis import kernels
+from repstore.analysis.space import Space
+from repstore.storage.vectors import LayerVectors
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """Some words of a layer, in a space. Of several, the n-th row of each is the same word.
+
+    Attributes:
+        vectors: the layer.
+        rows: which of its words, in which order. *Shape:* (n_words,), int64.
+        space: where they are compared.
+    """
+
+    vectors: LayerVectors
+    rows: np.ndarray
+    space: Space
+
+    @property
+    def n_words(self) -> int:
+        """How many words."""
+        return len(self.rows)
+
+    @property
+    def d_model(self) -> int:
+        """Width of a vector."""
+        return self.vectors.d_model
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Some of the words, copied. *Shape:* (stop - start, d_model), float32."""
+        taken = self.vectors.take(self.rows[start:stop])
+        if self.space.frame == "none":
+            return kernels.to_float32(taken)
+        return self.space.map(taken).astype(np.float32)
+
+    def matrix(self) -> np.ndarray:
+        """All the words, copied. *Shape:* (n_words, d_model), float64."""
+        return self.space.map(self.vectors.take(self.rows))
