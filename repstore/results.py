@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from repstore import plots
 from repstore.errors import ArgumentError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ KEYWORD = {"text", "char_start", "char_end"}
 
 @dataclass(frozen=True, repr=False)
 class Figure:
-    """How a result is drawn: curves of `y` (one per `series`) against `x`, a matrix of `y`, or a trajectory.
+    """How a result is drawn: curves of `y` (one per `series`) against `x`, a matrix of `y` over `x` and
+    `series`, panels with curves of many measures, or a trajectory.
 
     `band` names the columns of the lower and upper end of an interval about `y`, and `level` a column of
     heights to see the curves against, if the table has it. `mark` names a column that is true in the cells of
@@ -40,7 +42,7 @@ class Figure:
     scale and perhaps a band.
     """
 
-    kind: Literal["curve", "matrix", "trajectory"]
+    kind: Literal["curve", "matrix", "panels", "trajectory"]
     x: str
     y: str
     series: str | None = None
@@ -127,40 +129,58 @@ class ResultTable:
         """Draw the result into a PNG, SVG or PDF file.
 
         Raises:
-            ArgumentError: it has no curve and no matrix.
+            ArgumentError: it has nothing to draw, or the file cannot be written.
             MissingExtraError: matplotlib is not installed.
         """
-        from repstore import plots
-
-        if self.figure is None:
+        path, shape = Path(path), self.figure
+        if shape is None:
             raise ArgumentError(f'"{self.title}" is a list, with no curve or matrix to draw.')
-        if self.figure.kind == "trajectory":
+        if shape.kind == "trajectory":
             word = {name: self.provenance[name] for name in ("lemma", "sense")}
-            plots.trajectory(Path(path), list(self), word, self.title, self.provenance["tied_layers"])
-        elif self.figure.kind == "matrix":
-            x, y, value = self.figure.x, self.figure.series, self.figure.y
-            assert y is not None
-            labels = {name: self._label(name) for name in self.columns}
-            plots.matrix(Path(path), self.table.to_pydict(), labels, self.title, x, y, value)
+            plots.trajectory(path, list(self), word, self.title, self.provenance["tied_layers"])
+        elif shape.kind == "matrix":
+            self._plot_matrix(path, shape)
+        elif shape.kind == "panels":
+            self._plot_panels(path, shape)
         else:
-            self._plot_curves(Path(path), self.figure)
+            levels: list[tuple[str, float]] = []
+            if shape.level in self.columns:
+                levels = [(self._label(shape.level), height) for height in dict.fromkeys(self[shape.level])]
+            panel = plots.Panel(self.title, self._curves(shape, shape.y, shape.band), levels)
+            plots.curves(path, [panel], x_label=self._label(shape.x), y_label=self._label(shape.y))
 
-    def _plot_curves(self, path: Path, shape: Figure) -> None:
-        from repstore import plots
+    def _plot_panels(self, path: Path, shape: Figure) -> None:
+        drawn = [(y, band) for y, band in shape.panels if any(map(_is_finite, self[y]))]
+        if not drawn:
+            raise ArgumentError(f'"{self.title}" has no value to draw.')
+        panels = [
+            plots.Panel(y, self._curves(shape, y, band), unit=self.units.get(y, "")) for y, band in drawn
+        ]
+        plots.small_multiples(path, panels, x_label=self._label(shape.x), title=self.title)
 
+    def _curves(self, shape: Figure, y: str, band: tuple[str, str] | None) -> list[plots.Curve]:
+        """A curve of `y` for each value of `series`."""
         series: dict[Any, list[dict[str, Any]]] = {}
         for row in self:
             series.setdefault(row[shape.series] if shape.series else "", []).append(row)
-        lines = []
+        curves = []
         for name, rows in series.items():
-            x, y, *band = ([row[at] for row in rows] for at in (shape.x, shape.y, *(shape.band or ())))
-            low, high = band or (None, None)
-            lines.append(plots.Curve(str(name), x, y, low, high))
-        levels: list[tuple[str, float]] = []
-        if shape.level in self.columns:
-            levels = [(self._label(shape.level), height) for height in dict.fromkeys(self[shape.level])]
-        panel = plots.Panel(self.title, lines, levels)
-        plots.curves(path, [panel], x_label=self._label(shape.x), y_label=self._label(shape.y))
+            xs, ys, *ends = ([row[at] for row in rows] for at in (shape.x, y, *(band or ())))
+            low, high = ends or (None, None)
+            curves.append(plots.Curve(str(name), xs, ys, low, high))
+        return curves
+
+    def _plot_matrix(self, path: Path, shape: Figure) -> None:
+        x, y = shape.x, shape.series
+        assert y is not None
+        labels = {name: self._label(name) for name in self.columns}
+        runs = [self.provenance.get(name) for name in ("run_a", "run_b")]
+        for name, run in (("layer_a", runs[0]), ("layer_b", runs[1])):
+            labels[name] = f"layer of {run}" if None not in runs and runs[0] != runs[1] else "layer"
+        if shape.mark:
+            labels[shape.mark] = f"{shape.mark}: in each row, the {labels[x]} most like it"
+        cells = plots.Cells(x, y, shape.y, shape.mark)
+        plots.matrix(path, self.table.to_pydict(), cells, labels, self.title)
 
     def __repr__(self) -> str:
         return self.to_text(SHOWN_ROWS)
@@ -191,7 +211,8 @@ class ResultTable:
         cells = {name: _cells([row[name] for row in shown]) for name in names}
         for name in names:
             widest = max(map(cell_len, (name, *cells[name])))
-            numbers = all(isinstance(row[name], int | float | Decimal | None) for row in rows)
+            kinds = {type(row[name]) for row in rows} - {type(None)}
+            numbers = not kinds or any(issubclass(kind, int | float | Decimal) for kind in kinds)
             table.add_column(
                 Text(name),
                 justify="right" if numbers else "left",
@@ -216,15 +237,20 @@ class ResultTable:
         return Group(*parts)
 
     def _grid(self) -> tuple[list[str], list[dict[str, Any]]]:
+        """Names of the columns and rows to print; a matrix has its marks in a last row."""
         if self.figure is None or self.figure.kind != "matrix":
             return self.columns, list(self)
-        x, y, value = self.figure.x, self.figure.series, self.figure.y
+        x, y, mark = self.figure.x, self.figure.series, self.figure.mark
         assert y is not None
         rows: dict[Any, dict[str, Any]] = {}
+        marked: dict[str, Any] = {x: mark}
         for row in self:
-            rows.setdefault(row[x], {x: row[x]})[str(row[y])] = row[value]
+            rows.setdefault(row[x], {x: row[x]})[str(row[y])] = row[self.figure.y]
+            if mark and row[mark]:
+                marked[str(row[y])] = row[x]
         names = list(dict.fromkeys(name for row in rows.values() for name in row))
-        return names, [dict.fromkeys(names) | row for row in rows.values()]
+        last = [marked] if mark else []
+        return names, [dict.fromkeys(names) | row for row in (*rows.values(), *last)]
 
     def _label(self, column: str) -> str:
         unit = self.units.get(column)
@@ -236,6 +262,10 @@ def _marked(text: Any, char_start: Any, char_end: Any) -> Any:
     if not (isinstance(text, str) and isinstance(char_start, int) and isinstance(char_end, int)):
         return text
     return f"{text[:char_start]}[{text[char_start:char_end]}]{text[char_end:]}"
+
+
+def _is_finite(value: Any) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _cells(values: Sequence[Any]) -> list[str]:

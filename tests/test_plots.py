@@ -1,6 +1,8 @@
 """Figures of results: what is drawn, and that the same result gives the same file."""
 
 import dataclasses
+import itertools
+import re
 import sys
 
 import pyarrow as pa
@@ -27,20 +29,55 @@ def curve(runs: tuple[str, ...] = ("m/base", "m/repeat"), shift: float = 0.0) ->
     )
 
 
-def matrix(hole: float = 0.5) -> ResultTable:
-    layers = [0, 4, 8]
-    cells = [(a, b, 1.0 if a == b else hole) for a in layers for b in layers]
+def matrix(hole: float | None = 0.5, across=(0, 4, 8), up=(0, 4, 8), **provenance: str) -> ResultTable:
+    cells = [(a, b, 1.0 if a == b else hole) for a in across for b in up]
     a, b, values = zip(*cells, strict=True)
     return ResultTable(
         pa.table({"layer_a": a, "layer_b": b, "cka": values}),
         "CKA of layers",
         units={"cka": "unbiased linear CKA"},
+        provenance=provenance,
         figure=Figure("matrix", "layer_a", "cka", "layer_b"),
     )
 
 
+def marked(best: tuple[int, ...] = (4, 0, 4), **provenance: str) -> ResultTable:
+    """For each of the layers 0, 4 and 8 of b, the layer of a that is marked; -1 for none."""
+    result = matrix(**provenance)
+    marks = [best[b // 4] == a for a, b in zip(result["layer_a"], result["layer_b"], strict=True)]
+    figure = Figure("matrix", "layer_a", "cka", "layer_b", mark="best")
+    return dataclasses.replace(result, table=result.table.append_column("best", [marks]), figure=figure)
+
+
+def panels(n: int = 2, shift: float = 0.0, depths=(5, 9), x: str = "layer") -> ResultTable:
+    """Measures of runs of several depths; every other one has a band."""
+    rows = [
+        {"run": f"run{run}", "layer": layer, "depth": layer / max(1, n_layers - 1)}
+        | {f"m{m}": shift + (run + 1) * layer**0.5 * 10.0**m for m in range(n)}
+        | {"low": 0.1 + shift, "high": 2 + shift}
+        for run, n_layers in enumerate(depths)
+        for layer in range(n_layers)
+    ]
+    drawn = tuple((f"m{m}", ("low", "high") if m % 2 else None) for m in range(n))
+    return ResultTable(
+        pa.Table.from_pylist(rows),
+        "Geometry by layer",
+        units={"m0": "share of words", "depth": "0: embeddings, 1: last layer"},
+        figure=Figure("panels", x, "", "run", panels=drawn),
+    )
+
+
+def without(result: ResultTable, *columns: str) -> ResultTable:
+    """The same with nothing in some columns."""
+    table = result.table
+    for name in columns:
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.nulls(len(result), pa.float64()))
+    return dataclasses.replace(result, table=table)
+
+
 @pytest.mark.parametrize("suffix", MAGIC)
-@pytest.mark.parametrize("draw", [curve, matrix])
+@pytest.mark.parametrize("draw", [curve, matrix, marked, panels])
 def test_the_same_result_gives_the_same_bytes(draw, suffix, tmp_path):
     first, second = tmp_path / f"first{suffix}", tmp_path / f"second{suffix}"
     draw().plot(first)
@@ -49,7 +86,16 @@ def test_the_same_result_gives_the_same_bytes(draw, suffix, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize(("one", "other"), [(curve(), curve(shift=0.01)), (matrix(), matrix(hole=0.4))])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (curve(), curve(shift=0.01)),
+        (matrix(), matrix(hole=0.4)),
+        (marked(), marked(best=(4, 0, 0))),
+        (panels(), panels(shift=0.1)),
+    ],
+    ids=["curve", "matrix", "marks", "panels"],
+)
 def test_other_values_give_another_figure(one, other, tmp_path):
     one.plot(tmp_path / "one.png")
     other.plot(tmp_path / "other.png")
@@ -76,10 +122,171 @@ def test_a_curve_names_its_axes_with_units_its_runs_and_the_majority(tmp_path):
         assert f"<!-- {text} -->" in svg
 
 
+def shown(result: ResultTable, tmp_path) -> list[str]:
+    """The lines that are written in a figure."""
+    return re.findall("<!-- (.*) -->", texts_of(result, tmp_path))
+
+
 def test_a_matrix_names_its_layers_and_its_scale(tmp_path):
-    svg = texts_of(matrix(), tmp_path)
-    for text in ("CKA of layers", "layer_a", "layer_b", "4", "8", "cka (unbiased linear CKA)"):
-        assert f"<!-- {text} -->" in svg
+    assert set(shown(matrix(), tmp_path)) >= {"CKA of layers", "layer", "4", "8", "cka (unbiased linear CKA)"}
+
+
+def test_a_matrix_of_two_runs_says_whose_layers_they_are(tmp_path):
+    lines = shown(matrix(run_a="m/base", run_b="m/repeat"), tmp_path)
+    assert {"layer of m/base", "layer of m/repeat"} < set(lines)
+    lines = shown(matrix(run_a="m/base", run_b="m/base"), tmp_path)
+    assert lines.count("layer") == 2
+
+
+@pytest.mark.parametrize(
+    ("n_layers", "labels"),
+    [
+        (1, [0]),
+        (7, [0, 1, 2, 3, 4, 5, 6]),
+        (13, list(range(13))),
+        (25, list(range(0, 25, 2))),
+        (31, [0, 5, 10, 15, 20, 25, 30]),
+        (32, [0, 4, 8, 12, 16, 20, 24, 28]),
+        (33, [0, 4, 8, 12, 16, 20, 24, 28, 32]),
+        (81, [0, 10, 20, 30, 40, 50, 60, 70, 80]),
+    ],
+)
+def test_layers_are_labeled_in_round_steps_from_the_first(n_layers, labels, tmp_path):
+    layers = range(n_layers)
+    written = shown(matrix(across=layers, up=[100]), tmp_path)
+    assert [text for text in written if text.isdigit()] == [*map(str, labels), "100"]
+
+
+def test_cells_are_as_wide_as_high_and_grow_less_than_their_number(tmp_path):
+    sizes = []
+    for n_across, n_up in ((13, 13), (33, 33), (33, 13), (1, 33), (33, 1)):
+        texts = texts_of(matrix(across=range(n_across), up=range(n_up)), tmp_path)
+        width, height = map(float, re.findall(r'<image [^>]* width="([\d.]+)" height="([\d.]+)"', texts)[0])
+        assert width / n_across == pytest.approx(height / n_up, rel=0.2)
+        sizes.append(max(width, height))
+    assert sizes[0] < sizes[1] < 33 / 13 * sizes[0]
+
+
+def test_marked_cells_have_a_ring_each_and_the_legend_says_what_they_are(tmp_path):
+    svg = texts_of(marked(run_a="m/base", run_b="m/repeat"), tmp_path)
+    words = " ".join(re.findall("<!-- (.*) -->", svg))
+    assert "best: in each row, the layer of m/base most like it" in words
+    assert rings_of(svg) == 3
+    assert rings_of(texts_of(marked(best=(4, -1, 0)), tmp_path)) == 2
+
+
+def rings_of(svg: str) -> int:
+    drawing, _, legend = svg.partition('id="legend_1"')
+    ring = "fill: none; stroke: #ffffff"
+    assert ring in legend
+    return drawing.count(ring)
+
+
+def test_a_matrix_without_marked_cells_has_no_legend(tmp_path):
+    for result in (matrix(), marked(best=(-1, -1, -1))):
+        assert 'id="legend' not in texts_of(result, tmp_path)
+
+
+@pytest.mark.parametrize("hole", [None, float("nan")])
+def test_cells_without_a_value_are_hatched_and_named(hole, tmp_path):
+    svg = texts_of(matrix(hole=hole), tmp_path)
+    assert "<!-- no value -->" in svg
+    assert "<pattern" in svg
+    assert "<pattern" not in texts_of(matrix(), tmp_path)
+
+
+def test_a_matrix_without_any_value_can_be_drawn(tmp_path):
+    assert "no value" in shown(matrix(hole=float("nan"), across=[0], up=[1]), tmp_path)
+
+
+def test_a_long_title_goes_on_in_a_second_line(tmp_path):
+    title = "CKA between the layers of meta-llama/Llama-2-7b-hf/base and smollm2/repeat over 1,197 words"
+    for draw in (curve, matrix, panels):
+        lines = shown(dataclasses.replace(draw(), title=title), tmp_path)
+        assert title not in lines or draw is panels
+        words = [word for line in lines for word in line.split(" ") if word in title.split(" ")]
+        assert " ".join(words).count(title) == 1
+
+
+def test_panels_name_measures_units_runs_and_layers(tmp_path):
+    lines = shown(panels(), tmp_path)
+    assert set(lines) > {"Geometry by layer", "m0", "m1", "share of words", "run0", "run1", "8"}
+    assert lines.count("layer") == 2
+    assert lines.count("run0") == 1
+
+
+def test_every_panel_has_its_own_scale(tmp_path):
+    assert {"2", "4", "20", "40"} < set(shown(panels(), tmp_path))
+
+
+def test_runs_of_different_depths_are_drawn_by_relative_depth(tmp_path):
+    lines = shown(panels(x="depth"), tmp_path)
+    assert lines.count("depth (0: embeddings, 1: last layer)") == 2
+    assert {"0.0", "1.0"} < set(lines)
+
+
+def test_24_panels_have_a_title_each_and_only_the_lowest_name_their_axis(tmp_path):
+    lines = shown(panels(24), tmp_path)
+    assert [line for line in lines if re.fullmatch(r"m\d+", line)] == [f"m{m}" for m in range(24)]
+    assert lines.count("layer") == 4
+
+
+@pytest.mark.parametrize(("n", "n_across"), [(1, 1), (3, 3), (4, 4), (5, 3)])
+def test_panels_stand_three_or_four_in_a_row(n, n_across, tmp_path):
+    svg = texts_of(panels(n), tmp_path)
+    titles = re.findall(r"<!-- m\d+ -->\s*<g transform=\"translate\(([\d.]+) ", svg)
+    assert len(titles) == n
+    assert len(set(titles)) == n_across
+
+
+def test_measures_without_a_value_are_left_out(tmp_path):
+    lines = shown(without(panels(3), "m1"), tmp_path)
+    assert {"m0", "m2"} < set(lines)
+    assert "m1" not in lines
+
+
+def test_panels_without_any_value_are_refused(tmp_path):
+    with pytest.raises(ArgumentError, match='"Geometry by layer" has no value to draw'):
+        without(panels(2), "m0", "m1").plot(tmp_path / "figure.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_curves_are_told_apart_by_color_and_by_marker(tmp_path):
+    svg = texts_of(panels(1), tmp_path)
+    markers = re.findall(r'<path id="m\w+" d="([^"]*)" style="stroke: #(?:0072b2|d55e00)', svg)
+    assert len(set(markers)) == 2
+
+
+def test_a_band_without_values_is_not_drawn(tmp_path):
+    panels(2).plot(tmp_path / "with.png")
+    without(panels(2), "low", "high").plot(tmp_path / "without.png")
+    assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["curve", "panels"])
+@pytest.mark.parametrize("n_layers", [1, 2, 4, 33])
+def test_layers_are_whole_numbers_at_the_axis(kind, n_layers, tmp_path):
+    figure = Figure(kind, "layer", "y", panels=(("y", None),))
+    table = pa.table({"layer": list(range(n_layers)), "y": [0.25] * n_layers})
+    svg = texts_of(ResultTable(table, "T", figure=figure), tmp_path)
+    axis = svg[svg.index('id="matplotlib.axis_1"') : svg.index('id="matplotlib.axis_2"')]
+    *layers, name = re.findall("<!-- (.*) -->", axis)
+    assert name == "layer"
+    assert layers[0] == "0"
+    assert set(layers) <= set(map(str, range(n_layers)))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-9, 2e-9), (0.99999999, 1), (1e5, 2e5), (2e12, 3e12)])
+def test_numbers_at_the_axis_of_a_panel_are_written_in_full(low, high, tmp_path):
+    table = pa.table({"layer": [0, 1], "y": [low, high]})
+    result = ResultTable(table, "T", figure=Figure("panels", "layer", "", panels=(("y", None),)))
+    svg = texts_of(result, tmp_path)
+    axis = svg[svg.index('id="matplotlib.axis_2"') :]
+    numbers = [
+        float(text.replace("\N{MINUS SIGN}", "-")) for text in re.findall("<!-- (.*[0-9].*) -->", axis)
+    ]
+    assert all(one < next for one, next in itertools.pairwise(numbers))
+    assert numbers[-1] == pytest.approx(high, rel=0.2)
 
 
 @pytest.mark.parametrize("name", ["a$b$c", "x_$^$", "_hidden", "<&>", "%s\\alpha"])

@@ -60,6 +60,30 @@ def test_a_matrix_is_printed_as_rows_and_columns():
     )
 
 
+def marked(*best: bool) -> ResultTable:
+    cells = matrix().table.append_column("best", [list(best)])
+    return ResultTable(
+        cells, "CKA of layers", figure=Figure("matrix", "layer_a", "cka", "layer_b", mark="best")
+    )
+
+
+def test_the_marks_of_a_matrix_are_its_last_row_and_numbers_stay_right():
+    assert repr(marked(False, True, True, False)) == (
+        "CKA of layers\n layer_a      0      4\n       0  1.000  0.250\n       4  0.250    nan\n"
+        "    best      4      0"
+    )
+
+
+def test_a_column_of_a_matrix_without_a_mark_has_no_best():
+    assert repr(marked(False, False, True, False)).splitlines()[-1] == "    best      4"
+
+
+def test_marks_stay_a_column_of_the_long_table_in_other_formats():
+    result = marked(False, True, True, False)
+    assert [row["best"] for row in json.loads(result.to_json())] == [False, True, True, False]
+    assert result.to_csv().splitlines()[:2] == ["layer_a,layer_b,cka,best", "0,0,1.0,False"]
+
+
 def test_a_word_in_its_text_is_printed_in_brackets():
     result = table(
         word_id=[7], text=["We sat on the bank."], char_start=[14], char_end=[18], sense=["bank.[river]"]

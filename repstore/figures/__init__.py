@@ -1,0 +1,1 @@
+"""What figures look like, by kind. The only package that knows matplotlib."""

@@ -1,0 +1,77 @@
+"""What all figures share: colors, texts that fit, and a file that is the same for the same figure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from repstore.errors import ArgumentError, MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito 2008: told apart with any kind of color vision."""
+
+METADATA: dict[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Formats, and what would make the same figure differ from day to day."""
+
+LETTER_WIDTH = 0.56
+"""Of a letter of the font, on average, as a share of the font's size."""
+
+
+def require_matplotlib() -> None:
+    """Refuse to go on without what draws.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401  # what is there may be broken
+    except ImportError:
+        raise MissingExtraError(
+            "Plots need matplotlib. Install it with: pip install 'repstore[plot]'"
+        ) from None
+
+
+def wrapped(text: str, inches: float, font_size: float) -> str:
+    """The text in lines that fit a width. Names stay whole."""
+    n_letters = max(1, int(72 * inches / (LETTER_WIDTH * font_size)))
+    return textwrap.fill(text, n_letters, break_long_words=False, break_on_hyphens=False)
+
+
+@contextmanager
+def drawing(
+    path: Path, size: tuple[float, float], layout: Literal["constrained"] | None = "constrained"
+) -> Iterator[Figure]:
+    """A figure to draw into; then it is written, the same bytes for the same figure.
+
+    Args:
+        path: the file; its suffix says the format.
+        size: width and height in inches.
+        layout: matplotlib's; without one the axes stay where they are put.
+
+    Raises:
+        ArgumentError: the file cannot be written, or is of a kind that cannot be drawn.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if path.suffix not in METADATA:
+        raise ArgumentError(f"Cannot draw into {path}. Give a file ending in {', '.join(METADATA)}.")
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A dollar sign in a run's name is not mathematics.
+    with rc_context({"svg.hashsalt": "repstore", "text.parse_math": False}):
+        figure = Figure(figsize=size, dpi=150, layout=layout)
+        FigureCanvasAgg(figure)
+        yield figure
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, metadata=METADATA[path.suffix])
+        except OSError as error:
+            raise ArgumentError(f"Cannot draw into {path}: {error.strerror}.") from None

@@ -1,0 +1,153 @@
+"""Matrices as heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repstore.figures.canvas import drawing, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+TICK_STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
+FEWEST_TICKS, MOST_TICKS = 4, 13
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Names of the columns that a heat map is made of.
+
+    Attributes:
+        x, y: where a cell is.
+        value: its color.
+        mark: true in the cells that get a ring; None for no rings.
+    """
+
+    x: str
+    y: str
+    value: str
+    mark: str | None = None
+
+
+def matrix(path: Path, columns: Columns, cells: Cells, labels: Mapping[str, str], title: str) -> None:
+    """Draw cells as a heat map, the first row at the bottom.
+
+    Args:
+        path: the file.
+        columns: values by the name of their column; a value that is missing or NaN is hatched.
+        cells: what the columns are for.
+        labels: what the reader is told of `x`, `y`, `value` and `mark`.
+        title: what is drawn.
+
+    Raises:
+        ArgumentError: the file cannot be written, or is of a kind that cannot be drawn.
+        MissingExtraError: matplotlib is not installed.
+    """
+    across, up = (list(dict.fromkeys(columns[name])) for name in (cells.x, cells.y))
+    places = [(up.index(b), across.index(a)) for a, b in zip(columns[cells.x], columns[cells.y], strict=True)]
+    grid = np.full((len(up), len(across)), np.nan)
+    for place, value in zip(places, columns[cells.value], strict=True):
+        grid[place] = np.nan if value is None else value
+    marks = columns[cells.mark] if cells.mark else []
+    rings = [place for place, is_marked in zip(places, marks, strict=False) if is_marked]
+    has_holes = bool(np.isnan(grid).any())
+    keys = [labels[cells.mark]] if cells.mark and rings else []
+    frame = _framed(grid.shape, cells, labels, title, [*keys, "no value"] if has_holes else keys)
+    with drawing(path, frame.size, None) as figure:
+        axes = figure.add_axes(frame.map_place)
+        image = axes.imshow(grid, origin="lower", cmap="viridis", interpolation="nearest")
+        if not np.isfinite(grid).any():
+            image.set_clim(0, 1)
+        figure.colorbar(image, cax=figure.add_axes(frame.bar_place), label=frame.value)
+        for axis, ticks in ((axes.xaxis, across), (axes.yaxis, up)):
+            step = tick_step(len(ticks))
+            axis.set_ticks(range(0, len(ticks), step), [str(tick) for tick in ticks[::step]])
+        axes.set_xlabel(frame.x)
+        axes.set_ylabel(frame.y)
+        figure.text(0.1 / frame.size[0], 1 - 0.1 / frame.size[1], frame.title, va="top", fontsize=10)
+        legend = [_ring(axes, rings, frame.keys[0])] if rings else []
+        if has_holes:
+            legend.append(_hatch(axes, frame.keys[-1]))
+        if legend:
+            figure.legend(handles=legend, frameon=False, fontsize=8, loc="lower left", borderaxespad=0.4)
+
+
+def tick_step(n_labels: int) -> int:
+    """Every how many labels to write one: a round number that leaves a few, best with the last among them."""
+    counts = {step: (n_labels - 1) // step + 1 for step in TICK_STEPS}
+    few = [step for step, count in counts.items() if count <= MOST_TICKS]
+    ending = [step for step in few if (n_labels - 1) % step == 0 and counts[step] >= FEWEST_TICKS]
+    return (ending or few or [-(-n_labels // MOST_TICKS)])[0]
+
+
+Place = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The texts of a heat map, in lines, and the room they leave.
+
+    Attributes:
+        size: width and height of the figure in inches.
+        map_place, bar_place: left, bottom, width and height of the map and of its scale, as shares of `size`.
+        title, x, y, value: what is written about it.
+        keys: what is written in the legend.
+    """
+
+    size: tuple[float, float]
+    map_place: Place
+    bar_place: Place
+    title: str
+    x: str
+    y: str
+    value: str
+    keys: Sequence[str]
+
+
+def _framed(
+    shape: tuple[int, ...], cells: Cells, labels: Mapping[str, str], title: str, keys: Sequence[str]
+) -> _Frame:
+    """Arrange a heat map of so many rows and columns, and a legend.
+
+    By hand, since matplotlib's layouts squeeze the scale of a map that is narrow or flat. The map grows with
+    the number of cells, but less than in proportion.
+    """
+    cell = min(9.0, 2.6 + 0.09 * max(shape)) / max(shape)
+    width, height = max(2.2, cell * shape[1]), max(1.8, cell * shape[0])
+    title, x = wrapped(title, width + 1.6, 10), wrapped(labels[cells.x], width + 0.8, 10)
+    y, value = (wrapped(labels[name], height, 10) for name in (cells.y, cells.value))
+    keys = [wrapped(key, width + 1, 8) for key in keys]
+    n_title, n_x, n_y, n_value, *n_keys = (len(text.splitlines()) for text in (title, x, y, value, *keys))
+    left, right = 0.5 + 0.18 * n_y, 0.95 + 0.18 * n_value
+    bottom, top = 0.45 + 0.2 * (n_x + sum(n_keys)), 0.2 + 0.18 * n_title
+    across, up = left + width + right, bottom + height + top
+    map_place = left / across, bottom / up, width / across, height / up
+    bar_place = (left + width + 0.2) / across, bottom / up, 0.2 / across, height / up
+    return _Frame((across, up), map_place, bar_place, title, x, y, value, keys)
+
+
+def _ring(axes: Axes, places: Sequence[tuple[int, int]], label: str) -> Artist:
+    """Draw a ring into cells, white with a dark edge: seen on every color."""
+    from matplotlib.patheffects import withStroke
+
+    up, across = zip(*places, strict=True)
+    look: dict[str, Any] = {"facecolors": "none", "edgecolors": "white", "linewidths": 1.1}
+    edge = withStroke(linewidth=2.4, foreground="black")
+    return axes.scatter(across, up, s=34, label=label, path_effects=[edge], **look)
+
+
+def _hatch(axes: Axes, label: str) -> Artist:
+    """Hatch what lies below the image, which has holes where it has no value."""
+    from matplotlib.patches import Patch
+
+    look: dict[str, Any] = {"facecolor": "#E5E5E5", "edgecolor": "#999999", "hatch": "//////", "linewidth": 0}
+    axes.patch.set(**look)
+    return Patch(label=label, **look)
