@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from repstore.figures.canvas import COLORS, drawing, wrapped
+from repstore.plots.canvas import COLORS, drawing, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

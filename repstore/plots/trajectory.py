@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from repstore.figures.canvas import drawing, wrapped
+from repstore.plots.canvas import drawing, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

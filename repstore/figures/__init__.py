@@ -1,1 +1,0 @@
-"""What figures look like, by kind. The only package that knows matplotlib."""
