@@ -1,0 +1,190 @@
+"""The intrinsic dimension of a layer: in how many directions words have neighbors, at several scales.
+
+Where vectors are spread evenly over the distances looked at, the ratio mu of the distances to the 2n-th and
+to the n-th neighbor has a law that depends on the dimension d alone, with the density
+
+    d (mu^d - 1)^(n - 1) / (B(n, n) mu^((2n - 1) d + 1)).
+
+At n = 1 this is TwoNN, Facco et al. 2017 (doi 10.1038/s41598-017-11873-y); for all n it is Gride, Denti et
+al. 2022 (doi 10.1038/s41598-022-20991-1). A small n takes noise for dimensions, a large one sees bends and
+borders, which pull d down, the more the larger it is: 1,000 normal vectors of 10 dimensions have 9.6 at n = 1
+and 9.1 at n = 4. Where words come in clusters, as those of a few lemmas do, an n near their size sees the gap
+between them: mu is large, and d small.
+
+Dimensions are those of highest likelihood, with the number of words less 1, which at n = 1 is free of bias:
+(n_words - 1) / sum(log mu). TwoNN as published fits a line to the sorted ratios instead and drops the largest
+tenth; likelihood needs no such choice, varies no more, and is the same rule at every scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from repstore.analysis.aligned import Aligned
+from repstore.analysis.bootstrap import Resampling, interval
+from repstore.analysis.distinct import distinct_of
+from repstore.analysis.graph import neighbor_graph
+from repstore.errors import ArgumentError
+from repstore.spec import Progress
+from repstore.storage.vectors import LayerVectors
+
+SCALES = (1, 4, 16, 64)
+"""Unless said otherwise."""
+
+RESAMPLING = Resampling(1_000)
+"""For the intervals, unless said otherwise."""
+
+STEPS = 100
+"""Of Newton's method at most; about 3 are taken."""
+
+CERTAIN = 1e-6
+"""A step that changes a dimension by less than this share is the last: what is left is about its square."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """An intrinsic dimension. NaN with fewer than 2 * scale + 1 distinct words, or if all ratios are 1.
+
+    Attributes:
+        scale: which neighbors it is seen by: the n-th and the 2n-th.
+        value: the dimension.
+        low, high: the ends of its 95 % interval: a bootstrap over the ratios, not the words, as a word drawn
+            twice would be its own neighbor. Words near each other have neighbors in common and so ratios that
+            vary together, of which the interval knows nothing. It is about a fifth too short at scales 1 and
+            4: for normal vectors of 1 to 5 dimensions it held the true one in 8 to 9 of 10 draws. Nor does it
+            know of bias, such as that of borders.
+    """
+
+    scale: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """The intrinsic dimensions of a layer, scale by scale.
+
+    Attributes:
+        n_distinct: how many different vectors the words have. Others are left out: they have no ratio.
+        by_scale: the dimensions, in the order of the scales.
+    """
+
+    n_distinct: int
+    by_scale: tuple[Dimension, ...]
+
+
+def dimensions(
+    words: Aligned,
+    scales: Sequence[int] = SCALES,
+    *,
+    resampling: Resampling = RESAMPLING,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Dimensions:
+    """The intrinsic dimension of a layer at some scales, by L2 distances between its distinct vectors.
+
+    All scales take one search for the neighbors of every word. Distances are computed in float64 and then
+    rounded to float32, so ratios are off by some 1e-7. If any word is left out, the others are copied first.
+
+    Args:
+        words: the layer.
+        scales: each at least 1.
+        resampling: of the ratios, for the intervals.
+        progress: told how many words have their neighbors.
+
+    Raises:
+        ArgumentError: a scale is under 1.
+    """
+    if not scales or min(scales) < 1:
+        raise ArgumentError(f"The scales are {list(scales)}; name some, each at least 1.")
+    layer = _distinct(words)
+    distances = neighbor_graph(layer, words.space, 2 * max(scales), metric="l2", progress=progress).scores
+    return Dimensions(
+        len(layer.word_ids),
+        tuple(_dimension(scale, _log_ratios(distances, scale), resampling) for scale in scales),
+    )
+
+
+def most_likely(log_ratios: np.ndarray, scale: int, counts: np.ndarray) -> np.ndarray:
+    """The dimension of highest likelihood of ratios that are counted several times, for several counts.
+
+    With l the logarithms, c their counts and N the sum of these, it is where
+
+        N - 1 + (n - 1) sum(c h(d l)) - (2n - 1) d sum(c l) = 0,    h(x) = x / (1 - exp(-x)).
+
+    The left side is convex in d and falls, almost on a line. As h(x) is at least 1 + x / 2, the root is at
+    least 2 (n N - 1) / ((3n - 1) sum(c l)); from there, Newton's steps go up to it and never beyond.
+
+    Args:
+        log_ratios: logarithms of ratios, at least 0. *Shape:* (n,), float64.
+        scale: n of the n-th and 2n-th neighbors.
+        counts: *Shape:* (n, n_resamples).
+
+    *Shape:* (n_resamples,), float64; NaN where all ratios that are counted are 1, or none is, or one alone.
+    """
+    n_ratios, total = counts.sum(axis=0, dtype=np.float64), log_ratios @ counts
+    found = np.full(counts.shape[1], np.nan)
+    some = (n_ratios > 1) & (total > 0)
+    counts, n_ratios, total = counts[:, some], n_ratios[some], total[some]
+    dimension = 2 * (scale * n_ratios - 1) / ((3 * scale - 1) * total)
+    if scale > 1:  # at 1 this is the root
+        dimension = _newton(dimension, log_ratios[:, None], scale, counts.astype(np.float64))
+    found[some] = dimension
+    return found
+
+
+def _newton(start: np.ndarray, log_ratios: np.ndarray, scale: int, counts: np.ndarray) -> np.ndarray:
+    """The root of the equation of `most_likely`, from below. *Shape:* as `start`, (n_resamples,), float64."""
+    dimension = start
+    fewer, linear = counts.sum(axis=0) - 1, (2 * scale - 1) * (log_ratios * counts).sum(axis=0)
+    for _ in range(STEPS):
+        x = log_ratios * dimension
+        less = np.expm1(-x)
+        terms = np.divide(x, -less, out=np.ones_like(x), where=x > 0)
+        slopes = terms - terms**2 * (1 + less)  # x h'(x)
+        of_terms, of_slopes = (np.einsum("nr,nr->r", counts, each) for each in (terms, slopes))
+        falling = dimension * linear
+        step = (fewer + (scale - 1) * of_terms - falling) / (falling - (scale - 1) * of_slopes)
+        dimension = dimension * (1 + step)
+        if (np.abs(step) < CERTAIN).all():
+            break
+    return dimension
+
+
+def _distinct(words: Aligned) -> LayerVectors:
+    """The words of different vectors as a layer of their own."""
+    distinct = distinct_of(words.vectors)
+    firsts = distinct.first[np.unique(distinct.of_word[words.rows])]
+    if len(firsts) == len(words.vectors.word_ids):
+        return words.vectors
+    taken = words.vectors.take(firsts)
+    return LayerVectors(words.vectors.layer, words.vectors.word_ids[firsts], (taken,))
+
+
+def _log_ratios(distances: np.ndarray, scale: int) -> np.ndarray:
+    """Of the distances to the 2n-th and the n-th neighbor; none if there are not as many neighbors.
+
+    Args:
+        distances: ascending. *Shape:* (n_words, k), float32.
+        scale: n.
+
+    *Shape:* (up to n_words,), float64; without words so near their n-th neighbor that the distance is 0.
+    """
+    if 2 * scale > distances.shape[1]:
+        return np.empty(0)
+    near, far = distances[:, [scale - 1, 2 * scale - 1]].astype(np.float64).T
+    apart = near > 0
+    logarithms: np.ndarray = np.log(far[apart] / near[apart])
+    return logarithms
+
+
+def _dimension(scale: int, log_ratios: np.ndarray, resampling: Resampling) -> Dimension:
+    if not len(log_ratios):
+        return Dimension(scale, *[float("nan")] * 3)
+    value = most_likely(log_ratios, scale, np.ones((len(log_ratios), 1)))
+    resampled = [most_likely(log_ratios, scale, counts) for counts in resampling.counts(len(log_ratios))]
+    ends = interval(np.concatenate(resampled)[None])
+    return Dimension(scale, *(float(number[0]) for number in (value, *ends)))
