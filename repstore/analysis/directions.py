@@ -1,0 +1,147 @@
+"""The directions that the words of a layer spread along, and layers compared pair by pair by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from repstore.analysis.aligned import Aligned
+from repstore.errors import ResultError
+from repstore.spec import Progress
+
+WORK = 6
+"""Matrices of the size of a layer that decomposing it takes at once."""
+
+Compare = Callable[["Directions", "Directions"], tuple[float, float]]
+"""How alike two layers are, as seen from the first and from the second."""
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Words of a layer less their mean, as basis * strengths * (a rotation of the layer's dimensions).
+
+    The rotation is not kept: nothing that is computed from this depends on it.
+
+    Attributes:
+        basis: the words along each direction, as unit vectors at right angles. *Shape:* (n_words, k),
+            float64.
+        strengths: how far they spread there: the singular values, descending. *Shape:* (k,), float64.
+    """
+
+    basis: np.ndarray
+    strengths: np.ndarray
+
+    def __len__(self) -> int:
+        """How many directions; 0 for a layer that is constant."""
+        return len(self.strengths)
+
+    @property
+    def coordinates(self) -> np.ndarray:
+        """The words less their mean, turned so that k dimensions are left. *Shape:* (n_words, k), float64."""
+        turned: np.ndarray = self.basis * self.strengths
+        return turned
+
+    def leading(self, share: float) -> Directions:
+        """The fewest strongest directions that hold this share of the variance."""
+        if not len(self):
+            return self
+        variance = np.cumsum(self.strengths**2)
+        k = int(np.searchsorted(variance, share * variance[-1])) + 1
+        return Directions(self.basis[:, :k].copy(), self.strengths[:k])
+
+
+def directions(words: Aligned) -> Directions:
+    """The directions that words spread along: a singular value decomposition in float64.
+
+    Directions that are no more than rounding are left out, as by `numpy.linalg.matrix_rank`.
+    """
+    centered = centered_words(words)
+    basis, strengths, _ = np.linalg.svd(centered, full_matrices=False)
+    rounding = max(centered.shape) * np.finfo(np.float64).eps
+    k = int((strengths > rounding * strengths[0]).sum())
+    return Directions(basis[:, :k].copy(), strengths[:k])
+
+
+def centered_words(words: Aligned) -> np.ndarray:
+    """Words less their mean; zeros if they are all the same. *Shape:* (n_words, d_model), float64."""
+    centered = words.matrix()
+    centered -= centered[0].copy()  # first, so that words that are all the same leave no rounding
+    centered -= centered.mean(axis=0)
+    return centered
+
+
+def check_words(layers: Sequence[Aligned], needed: int, measure: str) -> None:
+    """Refuse layers with too few words to compare.
+
+    Raises:
+        ResultError: there are fewer than needed.
+    """
+    for words in layers:
+        if words.n_words < needed:
+            raise ResultError(
+                f"{measure} needs at least {needed} words in common; there are {words.n_words}."
+            )
+
+
+def within(
+    memory: int, held: Sequence[Aligned], passing: Sequence[Aligned], extra: int = 0
+) -> Iterator[slice]:
+    """Layers in groups of which the directions fit into memory together. At least one layer is a group.
+
+    Args:
+        memory: bytes, for the directions of a group and for finding those of one more layer.
+        held: the layers.
+        passing: those that are decomposed meanwhile.
+        extra: numbers to hold beside, for every word of every layer.
+    """
+    if not held:
+        return
+    n_words, widest = held[0].n_words, max(words.d_model for words in (*held, *passing))
+    of_layer = 8 * n_words * (min(n_words, widest) + extra)
+    work = WORK * 8 * n_words * max(n_words, widest)
+    n_held = max(1, (memory - work) // of_layer)
+    for start in range(0, len(held), n_held):
+        yield slice(start, min(start + n_held, len(held)))
+
+
+def compare_pairs(
+    first: Sequence[Aligned],
+    second: Sequence[Aligned] | None,
+    decompose: Callable[[Aligned], Directions],
+    compare: Compare,
+    *,
+    memory: int,
+    progress: Callable[[Progress], None],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every layer of `first` compared with every layer of `second`, or with every other of `first`.
+
+    As many layers of `first` as fit are held, and all others go past them: where all fit, each layer is
+    decomposed once.
+
+    Returns:
+        The similarities as seen from the first, NaN with a layer that is constant. *Shape:* (len(first),
+        len(second or first)), float64. Then how many directions each layer has. *Shapes:* (len(first),) and
+        (len(second or first),), int64.
+    """
+    others = first if second is None else second
+    values = np.full((len(first), len(others)), np.nan)
+    n_first, n_others = np.zeros(len(first), np.int64), np.zeros(len(others), np.int64)
+    n_total = len(first) * (len(first) + 1) // 2 if second is None else values.size
+    n_done = 0
+    for group in within(memory, first, others):
+        held = {i: decompose(first[i]) for i in range(group.start, group.stop)}
+        n_first[group] = [len(layer) for layer in held.values()]
+        for j in range(group.start if second is None else 0, len(others)):
+            other = held[j] if second is None and j in held else decompose(others[j])
+            n_others[j] = len(other)
+            pairs = [i for i in held if second is not None or i <= j]
+            for i in pairs:
+                if len(held[i]) and len(other):
+                    values[i, j], seen_from_other = compare(held[i], other)
+                    if second is None:
+                        values[j, i] = seen_from_other
+            n_done += len(pairs)
+            progress(Progress("Comparing layers", n_done, n_total, unit="pairs of layers"))
+    return values, n_first, n_others

@@ -1,0 +1,183 @@
+"""How well a linear map, fitted on some words, predicts the vectors of a layer from those of another.
+
+Source: ridge regression, Hoerl & Kennard 1970; leave-one-out in closed form, Allen 1974 (PRESS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from repstore.analysis.aligned import Aligned
+from repstore.analysis.directions import centered_words, check_words, directions, within
+from repstore.spec import MEMORY, Progress
+
+N_FOLDS = 5
+PENALTIES = np.logspace(-4, 4, 9)
+"""In units of the mean eigenvalue: what the predicting words have of variance in a direction, on average."""
+
+SKETCH = 64
+"""Dimensions that a predicted layer is brought to, at random, to choose its penalty by."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """A layer as it is predicted, and predicts. Both are the same after a rotation of either.
+
+    Attributes:
+        coordinates: the centered words along the directions they have. *Shape:* (n_words, k), float64.
+        sketch: random combinations of their dimensions, or the dimensions themselves if they are no more.
+            *Shape:* (n_words, min(d_model, SKETCH)), float64.
+        total: SST, over all folds; 0 if the layer is constant.
+    """
+
+    coordinates: np.ndarray
+    sketch: np.ndarray
+    total: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """A predictor in one fold: the words along the principal axes of the training words.
+
+    With penalty p, values Y of the training words, less their mean, give the predictions
+    ``on_test @ (on_train.T @ Y / (sizes + p))``.
+
+    Attributes:
+        train, test: which words are which. *Shapes:* (n_train,) and (n_test,), int64.
+        on_train, on_test: where these are on each axis. *Shapes:* (n_train, r) and (n_test, r), float64.
+        sizes: eigenvalues: summed squares of the training words on each axis. *Shape:* (r,), float64.
+        penalties: *Shape:* (len(PENALTIES),), float64.
+        own: weight of each training word in its own prediction, for each penalty. *Shape:* (len(PENALTIES),
+            n_train), float64.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    on_train: np.ndarray
+    on_test: np.ndarray
+    sizes: np.ndarray
+    penalties: np.ndarray
+    own: np.ndarray
+
+
+def predictivity(
+    first: Sequence[Aligned],
+    second: Sequence[Aligned] | None = None,
+    *,
+    seed: int = 0,
+    memory: int = MEMORY,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> np.ndarray:
+    """Cross-validated R² of every layer of `second` (the column) from every layer of `first` (the row).
+
+    The words are in 5 folds. Each fold is predicted by ridge regression on the other four, with a penalty
+    that these choose by their leave-one-out error, out of 9 from 1e-4 to 1e4 times the mean eigenvalue. R² is
+    1 - SSE / SST, pooled over words and dimensions, so that a dimension counts by its variance; SST is about
+    the mean of the training words. Not symmetric. 1 if the prediction is perfect, 0 if it is as good as the
+    mean, below 0 if it is worse.
+
+    The penalty is chosen on 64 random combinations of the predicted dimensions; R² is over all of them. Folds
+    are of words: uses of one form, which are all the same at layer 0, help to predict each other.
+
+    Args:
+        first, second: layers over the same words, at least 10; without `second`, `first` with itself.
+        seed: decides the folds and the random combinations.
+        memory: bytes to work in.
+        progress: told how many pairs of layers are done.
+
+    Returns:
+        *Shape:* (len(first), len(second or first)), float64; NaN with a layer that is constant.
+
+    Raises:
+        ResultError: fewer than 10 words, two for each fold.
+    """
+    others = first if second is None else second
+    check_words([*first, *others], 2 * N_FOLDS, "Predictivity")
+    values = np.full((len(first), len(others)), np.nan)
+    n_done = 0
+    for group in within(memory, others, first, extra=SKETCH):
+        held = {j: _layer(others[j], seed) for j in range(group.start, group.stop)}
+        for i, words in enumerate(first):
+            known = second is None and i in held
+            predictor = held[i].coordinates if known else directions(words).coordinates
+            values[i, group] = _r_squared(predictor, list(held.values()), seed)
+            n_done += len(held)
+            progress(Progress("Predicting layers", n_done, values.size, unit="pairs of layers"))
+    return values
+
+
+def _layer(words: Aligned, seed: int) -> _Layer:
+    coordinates = directions(words).coordinates
+    sketch = centered_words(words)
+    if words.d_model > SKETCH:
+        sketch = sketch @ np.random.default_rng(seed).normal(size=(words.d_model, SKETCH))
+    total = sum(
+        float(np.square(coordinates[test] - coordinates[train].mean(axis=0)).sum())
+        for train, test in _parts(words.n_words, seed)
+    )
+    return _Layer(coordinates, sketch, total)
+
+
+def _parts(n_words: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which words train and which are tested, fold by fold."""
+    for test in np.array_split(np.random.default_rng(seed).permutation(n_words), N_FOLDS):
+        yield np.setdiff1d(np.arange(n_words), test), test
+
+
+def _r_squared(predictor: np.ndarray, targets: Sequence[_Layer], seed: int) -> np.ndarray:
+    """R² of each target. `predictor`: *Shape:* (n_words, k). *Shape:* (n_targets,), float64."""
+    if not predictor.shape[1]:
+        return np.full(len(targets), np.nan)
+    errors, totals = np.zeros(len(targets)), np.array([target.total for target in targets])
+    for train, test in _parts(len(predictor), seed):
+        fold = _fold(predictor, train, test)
+        chosen = np.array([_best_penalty(fold, target.sketch) for target in targets])
+        for penalty in np.unique(chosen):
+            residual = _residual(fold, fold.penalties[penalty])
+            for n in np.flatnonzero(chosen == penalty).tolist():
+                missed = residual @ targets[n].coordinates
+                errors[n] += np.vdot(missed, missed)
+    unexplained = np.full(len(targets), np.nan)
+    np.divide(errors, totals, out=unexplained, where=totals > 0)
+    return 1 - unexplained
+
+
+def _fold(predictor: np.ndarray, train: np.ndarray, test: np.ndarray) -> _Fold:
+    mean = predictor[train].mean(axis=0)
+    of_train, of_test = predictor[train] - mean, predictor[test] - mean
+    sizes, turn = np.linalg.eigh(of_train.T @ of_train)
+    # Rounding is of the eigenvalues, and of the words, which may all be the same in training.
+    rounding = len(sizes) * np.finfo(np.float64).eps
+    kept = sizes > max(rounding * sizes[-1], rounding**2 * np.square(of_test).sum())
+    penalties = PENALTIES * sizes.mean()
+    sizes, turn = sizes[kept], turn[:, kept]
+    on_train = of_train @ turn
+    own = 1 / len(train) + 1 / (sizes + penalties[:, None]) @ np.square(on_train).T
+    return _Fold(train, test, on_train, of_test @ turn, sizes, penalties, own)
+
+
+def _best_penalty(fold: _Fold, sketch: np.ndarray) -> int:
+    """Which penalty has the least leave-one-out error on the training words; of equal ones the smallest.
+
+    The error of a word that is left out is its error when it is not, over 1 - its own weight.
+    """
+    values = sketch[fold.train]
+    values -= values.mean(axis=0)
+    along = fold.on_train.T @ values
+    errors = []
+    for penalty, own in zip(fold.penalties, fold.own, strict=True):
+        left_out = values - fold.on_train @ (along / (fold.sizes + penalty)[:, None])
+        left_out /= (1 - own)[:, None]
+        errors.append(np.vdot(left_out, left_out))
+    return int(np.argmin(errors))
+
+
+def _residual(fold: _Fold, penalty: float) -> np.ndarray:
+    """What maps the vectors of all words to the errors of the test words. *Shape:* (n_test, n_words)."""
+    residual = np.empty((len(fold.test), len(fold.train) + len(fold.test)))
+    residual[:, fold.train] = -1 / len(fold.train) - fold.on_test / (fold.sizes + penalty) @ fold.on_train.T
+    residual[:, fold.test] = np.eye(len(fold.test))
+    return residual
