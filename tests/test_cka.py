@@ -1,4 +1,4 @@
-"""Unbiased linear CKA, against Song et al. 2012 on whole Gram matrices and against its invariances."""
+"""CKA, against its definitions on whole kernel matrices in float64 and against its invariances."""
 
 import numpy as np
 import oracles
@@ -7,19 +7,56 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import in_parts
 
-from repstore.analysis import cka
-from repstore.analysis.cka import linear_cka
-from repstore.errors import ResultError
+from repstore.analysis import cka, features, gram
+from repstore.analysis.aligned import Aligned
+from repstore.analysis.cka import linear_cka, rbf_cka
+from repstore.analysis.space import space_of
+from repstore.errors import ArgumentError, ResultError
 from repstore.storage.vectors import LayerVectors
+
+ESTIMATORS = ["unbiased", "biased"]
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def cka_of(*layers: np.ndarray | LayerVectors) -> np.ndarray:
-    vectors = [in_parts(layer) if isinstance(layer, np.ndarray) else layer for layer in layers]
-    return linear_cka(vectors, [np.arange(len(layer.word_ids)) for layer in vectors])
+def aligned(layer: np.ndarray | LayerVectors) -> Aligned:
+    vectors = in_parts(layer) if isinstance(layer, np.ndarray) else layer
+    return Aligned(vectors, np.arange(len(vectors.word_ids)), space_of(vectors, "none"))
+
+
+def cka_of(*layers: np.ndarray | LayerVectors, **options) -> np.ndarray:
+    return linear_cka([aligned(layer) for layer in layers], **options)
+
+
+def rbf_of(*layers: np.ndarray, **options) -> np.ndarray:
+    return rbf_cka([aligned(layer) for layer in layers], **options)
+
+
+def related(n_words: int, d_model: int, n_layers: int, seed: int = 0) -> list[np.ndarray]:
+    """Layers that share half of what is in them."""
+    common = normal(n_words, d_model, seed=seed)
+    return [common + normal(n_words, d_model, seed=seed + 1 + layer) for layer in range(n_layers)]
+
+
+def whole_cka(kernels: list[np.ndarray], estimator: str) -> np.ndarray:
+    """By whole kernel matrices, float64."""
+    n = len(kernels[0])
+    if estimator == "biased":
+        center = np.eye(n) - 1 / n
+        hsic = np.array([[np.trace(a @ center @ b @ center) for b in kernels] for a in kernels])
+    else:
+        hsic = np.array([[oracles.unbiased_hsic(a, b) for b in kernels] for a in kernels])
+    own = np.sqrt(np.diag(hsic))
+    return hsic / np.outer(own, own)
+
+
+def gaussian(x: np.ndarray, bandwidth: float) -> np.ndarray:
+    x = x.astype(np.float64)
+    distances = np.sqrt(((x[:, None] - x) ** 2).sum(axis=2))
+    sigma = bandwidth * np.median(distances[np.triu_indices(len(x), 1)])
+    return np.exp(-(distances**2) / (2 * sigma**2))
 
 
 @settings(deadline=None, max_examples=10)
@@ -40,13 +77,72 @@ def test_cka_equals_plain_loops(n, widths, seed):
     np.testing.assert_allclose(cka_of(a, b), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("tile", [1, 7, 20, 39, 40, 41, 512])
-def test_cka_does_not_depend_on_the_tiles(tile, monkeypatch):
+def test_cka_does_not_depend_on_the_tiles(tile, estimator, monkeypatch):
     a = normal(40, 6)
     layers = [a, a + normal(40, 6, seed=1), normal(40, 9, seed=2)]
-    expected = [[oracles.cka(x, y) for y in layers] for x in layers]
-    monkeypatch.setattr(cka, "TILE", tile)
-    np.testing.assert_allclose(cka_of(*layers), expected, atol=1e-5)
+    expected = whole_cka([np.array(oracles.gram(layer)) for layer in layers], estimator)
+    monkeypatch.setattr(gram, "TILE", tile)
+    np.testing.assert_allclose(cka_of(*layers, estimator=estimator), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("measure", [cka_of, rbf_of])
+def test_memory_does_not_change_the_result(measure, estimator):
+    layers = related(700, 300, 4)
+    expected = measure(*layers, estimator=estimator)
+    for memory in (1_500_000, 3_000_000):  # less than the layers' 3.4 MB, so that panels are read
+        found = measure(*layers, estimator=estimator, memory=memory)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("memory", [40_000, 70_000, 1 << 28])  # groups of one layer, of two, of all
+def test_many_words_are_compared_by_features_and_agree_with_tiles(estimator, memory, monkeypatch):
+    layers = [aligned(layer) for layer in related(700, 5, 4)]
+    monkeypatch.setattr(features, "BLOCK", 64)
+    monkeypatch.setattr(gram, "STEP", 50)
+    widths, pairs = [5] * 4, np.triu(np.ones((4, 4), bool))
+    assert features.features_are_cheaper(widths, pairs, 700, memory=memory, held=False)
+    by_features = linear_cka(layers, estimator=estimator, memory=memory)
+    monkeypatch.setattr(cka, "features_are_cheaper", lambda *_, **__: False)
+    by_tiles = linear_cka(layers, estimator=estimator)
+    np.testing.assert_allclose(by_features, by_tiles, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_words", [40, 400])  # by tiles, and by features
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_two_sets_of_layers_are_a_block_of_their_union(n_words, estimator):
+    layers = [aligned(layer) for layer in (*related(n_words, 6, 3), *related(n_words, 9, 2, seed=9))]
+    union = linear_cka(layers, estimator=estimator)
+    across = linear_cka(layers[:2], layers[2:], estimator=estimator)
+    np.testing.assert_allclose(across, union[:2, 2:], atol=1e-6)
+    both = rbf_cka(layers[:2], layers[2:], estimator=estimator)
+    np.testing.assert_allclose(both, rbf_cka(layers, estimator=estimator)[:2, 2:], atol=1e-6)
+
+
+def test_layers_that_fit_into_memory_are_read_once(monkeypatch):
+    rows_read = 0
+    block = Aligned.block
+
+    def counting(self, start, stop):
+        nonlocal rows_read
+        rows_read += stop - start
+        return block(self, start, stop)
+
+    monkeypatch.setattr(Aligned, "block", counting)
+    layers = related(700, 300, 4)
+    cka_of(*layers)
+    assert rows_read == 4 * 700
+    rows_read = 0
+    cka_of(*layers, memory=2_800_000)  # two panels: once for the mean, and one and a half times
+    assert 4 * 700 * 2 < rows_read <= 4 * 700 * 2.5
+
+
+def test_too_little_memory_is_refused_with_what_it_takes():
+    with pytest.raises(ResultError, match="4 layers of 300 dimensions takes at least 2 MiB of memory; 0 are"):
+        cka_of(*related(700, 300, 4), memory=500_000)
 
 
 def test_parts_and_stored_dtypes_do_not_change_cka():
@@ -58,8 +154,18 @@ def test_parts_and_stored_dtypes_do_not_change_cka():
 def test_only_the_rows_asked_for_are_compared_in_their_order():
     a, b = normal(50, 6), normal(50, 6, seed=1)
     shuffled = np.random.default_rng(2).permutation(50)
-    aligned = linear_cka([in_parts(a), in_parts(b[shuffled])], [shuffled[:30], np.arange(30)])
-    np.testing.assert_allclose(aligned, cka_of(a[shuffled[:30]], b[shuffled[:30]]), rtol=1e-5, atol=1e-6)
+    one, other = in_parts(a), in_parts(b[shuffled])
+    none = space_of(one, "none")
+    found = linear_cka([Aligned(one, shuffled[:30], none), Aligned(other, np.arange(30), none)])
+    np.testing.assert_allclose(found, cka_of(a[shuffled[:30]], b[shuffled[:30]]), rtol=1e-5, atol=1e-6)
+
+
+def test_layers_are_compared_in_their_space():
+    a, b = normal(50, 6) * np.arange(1, 7, dtype=np.float32), normal(50, 6, seed=1)
+    layer = in_parts(a)
+    scored = Aligned(layer, np.arange(50), space_of(layer, "corpus"))
+    z = (a - a.mean(axis=0)) / a.std(axis=0, ddof=1)
+    np.testing.assert_allclose(linear_cka([scored], [aligned(b)])[0, 0], cka_of(z, b)[0, 1], atol=1e-5)
 
 
 def test_a_layer_is_itself():
@@ -72,13 +178,21 @@ def test_cka_is_symmetric():
     np.testing.assert_allclose(values, values.T, rtol=1e-12)
 
 
-def test_rotation_scale_and_translation_leave_cka_alone():
-    a = normal(100, 8)
-    b = a @ np.diag(np.arange(1, 9)).astype(np.float32) + normal(100, 8, seed=1)
-    rotation = np.linalg.qr(np.random.default_rng(2).normal(size=(8, 8)))[0].astype(np.float32)
-    moved = 37 * (b @ rotation) + 5
-    assert cka_of(a, moved)[0, 1] == pytest.approx(cka_of(a, b)[0, 1], abs=1e-5)
-    assert cka_of(a, a @ rotation)[0, 1] == pytest.approx(1)
+@settings(deadline=None, max_examples=20)
+@given(
+    seed=st.integers(0, 999),
+    scale=st.floats(0.01, 1000),
+    shift=st.floats(-50, 50),
+    estimator=st.sampled_from(ESTIMATORS),
+)
+def test_rotation_scale_and_translation_leave_cka_alone(seed, scale, shift, estimator):
+    a, b = related(60, 8, 2, seed)
+    rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(8, 8)))[0].astype(np.float32)
+    moved = np.float32(scale) * (b @ rotation + np.float32(shift))
+    for measure in (cka_of, rbf_of):
+        expected = measure(a, b, estimator=estimator)[0, 1]
+        assert measure(a, moved, estimator=estimator)[0, 1] == pytest.approx(expected, abs=2e-5)
+        assert measure(b, moved, estimator=estimator)[0, 1] == pytest.approx(1, abs=1e-5)
 
 
 def test_a_large_common_vector_does_not_drown_the_rest():
@@ -104,16 +218,87 @@ def test_independent_layers_are_near_zero_even_with_fewer_words_than_dimensions(
     assert abs(np.mean(values)) < 3 / n_words
 
 
-def test_a_constant_layer_has_no_cka_and_leaves_the_others_alone():
-    a, b = normal(30, 6), normal(30, 6, seed=1)
-    constant = np.full((30, 6), 0.1, np.float16)
-    values = cka_of(a, constant, b)
+def test_the_biased_estimator_does_not_see_that_layers_are_independent():
+    found = cka_of(normal(256, 1024), normal(256, 1024, seed=1), estimator="biased")[0, 1]
+    assert found == pytest.approx(1024 / (256 + 1024), abs=0.01)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("bandwidth", [0.2, 0.5, 1.0, 3.0])
+def test_rbf_cka_equals_whole_kernel_matrices(bandwidth, estimator):
+    layers = related(40, 5, 3)
+    layers[1][::4] = layers[1][1]  # the same vector at several words
+    expected = whole_cka([gaussian(layer, bandwidth) for layer in layers], estimator)
+    found = rbf_of(*layers, bandwidth=bandwidth, estimator=estimator)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("bandwidth", [0.3, 1.0, 30.0])
+def test_far_words_near_each_other_keep_their_rbf_kernel(bandwidth):
+    layers = related(60, 8, 2)
+    for layer in layers:  # the first words of texts, in most decoders
+        layer[::5] = 3000 + layer[::5]
+    expected = whole_cka([gaussian(layer, bandwidth) for layer in layers], "biased")
+    found = rbf_of(*layers, bandwidth=bandwidth, estimator="biased")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_wide_gaussian_is_as_good_as_linear():
+    layers = related(60, 8, 3)
+    for estimator in ESTIMATORS:
+        found = rbf_of(*layers, bandwidth=300.0, estimator=estimator)
+        np.testing.assert_allclose(found, cka_of(*layers, estimator=estimator), atol=1e-4)
+
+
+def test_the_median_distance_of_many_words_is_near_that_of_a_sample():
+    layer = normal(1200, 4)
+    x = layer.astype(np.float64)
+    squares = (x**2).sum(axis=1)
+    every = np.sqrt((squares[:, None] + squares - 2 * x @ x.T)[np.triu_indices(1200, 1)])
+    assert cka._median_distance(aligned(layer))[1] == pytest.approx(np.median(every), rel=0.02)
+
+
+def test_a_bandwidth_has_to_be_above_0():
+    with pytest.raises(ArgumentError, match="bandwidth is 0"):
+        rbf_of(normal(20, 4), bandwidth=0.0)
+
+
+@pytest.mark.parametrize("n_words", [30, 400])  # by tiles, and by features
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("measure", [cka_of, rbf_of])
+def test_a_constant_layer_has_no_cka_and_leaves_the_others_alone(measure, estimator, n_words):
+    a, b = normal(n_words, 6), normal(n_words, 6, seed=1)
+    constant = np.full((n_words, 6), 0.1, np.float16)
+    values = measure(a, constant, b, estimator=estimator)
     assert np.isnan(values[1]).all()
     assert np.isnan(values[:, 1]).all()
-    np.testing.assert_array_equal(values[np.ix_([0, 2], [0, 2])], cka_of(a, b))
+    others = measure(a, b, estimator=estimator)
+    np.testing.assert_allclose(values[np.ix_([0, 2], [0, 2])], others, atol=1e-6)
 
 
-def test_four_words_are_enough_and_three_are_refused():
-    assert np.isfinite(cka_of(normal(4, 6), normal(4, 6, seed=1))).all()
-    with pytest.raises(ResultError, match="at least 4 words in common; there are 3"):
-        cka_of(normal(3, 6))
+def test_words_as_far_apart_as_any_have_no_unbiased_cka():
+    assert np.isnan(cka_of(np.eye(20, dtype=np.float32))).all()
+    assert cka_of(np.eye(20, dtype=np.float32), estimator="biased") == pytest.approx(1)
+
+
+def test_a_layer_of_mostly_one_vector_has_no_rbf_cka():
+    a = np.ones((20, 5), np.float32)
+    a[:4] += normal(4, 5)
+    assert np.isnan(rbf_of(a)).all()
+    assert np.isfinite(cka_of(a)).all()
+
+
+def test_the_largest_and_smallest_float16_are_compared():
+    for scale in (1e4, 1e-6):
+        a, b = ((scale * layer).astype(np.float16) for layer in related(60, 6, 2))
+        expected = oracles.cka(a.astype(np.float64) / scale, b.astype(np.float64) / scale)
+        assert cka_of(a, b)[0, 1] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("estimator", "fewest"), [("unbiased", 4), ("biased", 2)])
+@pytest.mark.parametrize("measure", [cka_of, rbf_of])
+def test_few_words_are_enough_and_fewer_are_refused(measure, estimator, fewest):
+    enough = measure(normal(fewest, 6), normal(fewest, 6, seed=1), estimator=estimator)
+    assert np.isfinite(enough).all()
+    with pytest.raises(ResultError, match=f"at least {fewest} words in common; there are {fewest - 1}"):
+        measure(normal(fewest - 1, 6), estimator=estimator)
