@@ -166,6 +166,15 @@ def test_where_one_dimension_is_all_there_is_it_is_the_outlier():
     assert outlier_share(known) == 1
 
 
+def test_the_share_of_outliers_is_of_the_squared_norms_of_the_words_at_hand():
+    rows = many_normal(3, 100)
+    rows[:, 3] = [50, -40, 10]
+    known = statistics(words_of(rows))
+    assert outlier_dimensions(known).tolist() == [3]
+    squares = rows.astype(np.float64) ** 2
+    assert outlier_share(known) == pytest.approx(squares[:, 3].sum() / squares.sum(), rel=1e-6)
+
+
 def test_zero_vectors_have_no_outliers():
     known = statistics(words_of(np.zeros((5, 40), np.float16)))
     assert outlier_dimensions(known).tolist() == []

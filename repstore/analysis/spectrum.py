@@ -57,8 +57,8 @@ def eigenvalues(words: Aligned, statistics: Statistics, memory: int = MEMORY) ->
     else:
         symmetric = covariance(words, statistics, memory)
     found = np.zeros(d)
-    found[: min(n, d)] = np.linalg.eigvalsh(symmetric)[::-1]
-    found[n - 1 :] = 0.0
+    n_directions = min(n - 1, d)
+    found[:n_directions] = np.linalg.eigvalsh(symmetric)[::-1][:n_directions]
     found[found <= found[0] * d * np.finfo(float).eps] = 0.0
     return found
 
