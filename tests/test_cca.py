@@ -44,9 +44,10 @@ def both(*layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return svcca(words).values, pwcca(words).values
 
 
+# From 20 words on the directions of both fit beside each other: no two correlations have to be 1.
 @settings(max_examples=25)
 @given(
-    n=st.integers(12, 40), widths=st.tuples(st.integers(2, 9), st.integers(2, 9)), seed=st.integers(0, 999)
+    n=st.integers(20, 40), widths=st.tuples(st.integers(2, 9), st.integers(2, 9)), seed=st.integers(0, 999)
 )
 def test_both_equal_their_definition_by_covariances(n, widths, seed):
     a, b = (normal(n, width, seed=seed + side) for side, width in enumerate(widths))

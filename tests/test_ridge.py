@@ -123,7 +123,7 @@ def test_a_budget_changes_nothing():
     seconds = [aligned(normal(40, 70, seed=n)) for n in range(3)]
     for layers, width in (((firsts,), 40), ((firsts, seconds), 70)):
         amply = predictivity(*layers)
-        for memory in (1, directions.WORK * 8 * 40 * width + 8 * 40 * 2 * (64 + 40)):
+        for memory in (1, directions.WORK * 8 * 40 * width + 8 * 40 * 2 * (ridge.SKETCH + 40)):
             np.testing.assert_array_equal(predictivity(*layers, memory=memory), amply)
 
 

@@ -83,7 +83,8 @@ def pwcca(
     dimensions are here its kept directions, so that rotating a layer changes nothing. Not symmetric. An
     invertible linear map of the second layer that leaves the kept directions the same changes nothing; one of
     the first changes the weights. Where several correlations are equal, but not all, variates and weights are
-    not unique: one choice is taken. Biased upward: see `Canonical.chance`.
+    not unique, and one choice is taken: so it is if the layers together keep more directions than words.
+    Biased upward: see `Canonical.chance`.
 
     Args, Raises: as `svcca`.
     """

@@ -18,7 +18,7 @@ N_FOLDS = 5
 PENALTIES = np.logspace(-4, 4, 9)
 """In units of the mean eigenvalue: what the predicting words have of variance in a direction, on average."""
 
-SKETCH = 64
+SKETCH = 32
 """Dimensions that a predicted layer is brought to, at random, to choose its penalty by."""
 
 
@@ -79,7 +79,7 @@ def predictivity(
     the mean of the training words. Not symmetric. 1 if the prediction is perfect, 0 if it is as good as the
     mean, below 0 if it is worse.
 
-    The penalty is chosen on 64 random combinations of the predicted dimensions; R² is over all of them. Folds
+    The penalty is chosen on 32 random combinations of the predicted dimensions; R² is over all of them. Folds
     are of words: uses of one form, which are all the same at layer 0, help to predict each other.
 
     Args:
