@@ -59,7 +59,7 @@ def all_pairs(quick: bool) -> list[Figure]:
     """Every layer with every other, by either way, against bare float32 products of ready arrays."""
     by_tiles, by_features = Size(3_000, 13, 1_024), Size(40_000, 6, 256)
     if quick:
-        by_tiles, by_features = Size(1_500, 7, 512), Size(10_000, 5, 128)
+        by_tiles, by_features = Size(1_500, 7, 512), Size(8_000, 5, 256)
     rounds = QUICK_ROUNDS if quick else ROUNDS
     return [
         *_against("tiles", by_tiles, _bare_tiles, rounds),
