@@ -26,7 +26,7 @@ from repstore.analysis.cka import linear_cka
 from repstore.analysis.space import space_of
 from repstore.storage.vectors import LayerVectors
 
-ROUNDS = 5
+ROUNDS, QUICK_ROUNDS = 5, 3
 
 CHILD = """
 import sys
@@ -59,18 +59,22 @@ def all_pairs(quick: bool) -> list[Figure]:
     """Every layer with every other, by either way, against bare float32 products of ready arrays."""
     by_tiles, by_features = Size(3_000, 13, 1_024), Size(40_000, 6, 256)
     if quick:
-        by_tiles, by_features = Size(1_500, 7, 512), Size(10_000, 5, 128)
-    return [*_against("tiles", by_tiles, _bare_tiles), *_against("features", by_features, _bare_features)]
+        by_tiles, by_features = Size(1_500, 7, 512), Size(8_000, 5, 256)
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    return [
+        *_against("tiles", by_tiles, _bare_tiles, rounds),
+        *_against("features", by_features, _bare_features, rounds),
+    ]
 
 
-def _against(way: str, size: Size, bare: Callable[[list[np.ndarray]], None]) -> list[Figure]:
+def _against(way: str, size: Size, bare: Callable[[list[np.ndarray]], None], rounds: int) -> list[Figure]:
     layers = _draw(size)
     ready = [layer.block(0, size.n_words) for layer in layers]
     contestants: dict[str, Callable[[], object]] = {
         "bare": lambda: bare(ready),
         "ours": lambda: linear_cka(layers),
     }
-    seconds = side_by_side(contestants, ROUNDS)
+    seconds = side_by_side(contestants, rounds)
     name = f"CKA by {way}"
     return [
         Figure(f"{name}: bare products", median(seconds["bare"]), "s"),

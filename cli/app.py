@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli import asking, indexes, making, near, probes, upkeep
+from repstore.cli import asking, indexes, layers, making, near, probes, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,7 +39,8 @@ for command in (
     making.reproduce,
     near.neighbors,
     near.hubness,
-    asking.compare,
+    layers.compare,
+    layers.geometry,
     asking.sql,
     upkeep.verify,
     upkeep.repair,

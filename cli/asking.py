@@ -7,18 +7,8 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli.options import (
-    FormatOption,
-    LayersOption,
-    PlotOption,
-    RunOption,
-    SpaceOption,
-    StorePath,
-    layers_of,
-    open_store,
-)
+from repstore.cli.options import FormatOption, StorePath, open_store
 from repstore.cli.render import show
-from repstore.spec import Similarity
 
 
 def runs(store: StorePath, format: FormatOption = "table") -> None:
@@ -57,38 +47,6 @@ def words(
         print("No words fit; forms and lemmas are matched as they are written.", file=sys.stderr)
     if len(found) == limit:
         print(f"The first {limit}; ask for more with --limit.", file=sys.stderr)
-
-
-def compare(
-    store: StorePath,
-    metric: Annotated[
-        Similarity, typer.Option(help="cka, or knn: the share of their neighbors that words have in common.")
-    ] = "cka",
-    run: RunOption = None,
-    run_b: Annotated[str | None, typer.Option(help="Run to compare with; the same, if not given.")] = None,
-    layers: LayersOption = "all",
-    k: Annotated[int, typer.Option("-k", min=1, help="Neighbors of each word, for knn.")] = 10,
-    standardize: SpaceOption = "none",
-    sample: Annotated[int, typer.Option(min=0, help="Compare over this many words; 0 for all.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
-    format: FormatOption = "table",
-    plot: PlotOption = None,
-) -> None:
-    """Compare every layer of a run with every layer of it, or of another run.
-
-    Example: repstore compare store/ --metric knn --run smollm2/base --run-b smollm2/repeat --plot knn.png
-    """
-    result = open_store(store).compare(
-        metric,
-        run=run,
-        run_b=run_b,
-        layers=layers_of(layers),
-        k=k,
-        standardize=standardize,
-        sample=sample or None,
-        seed=seed,
-    )
-    show(result, format, plot)
 
 
 def sql(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import repstore
-from repstore.cli.render import ingest_progress, show
+from repstore.cli.render import show, showing_progress
 
 RUNS = ("smollm2/base", "smollm2/repeat")
 WORD, TEXT = "bank", "muddy bank"
@@ -28,7 +28,7 @@ def run_demo(folder: Path, corpus: Path) -> None:
     """Ingest a corpus through SmolLM2, then answer four questions from the store alone."""
     path = folder / "store"
     print(f"1. Ingest {corpus} through SmolLM2-135M, once\n")
-    with ingest_progress() as progress:
+    with showing_progress() as progress:
         report = repstore.ingest(
             f"senses:{corpus}",
             path,
@@ -48,7 +48,7 @@ def run_demo(folder: Path, corpus: Path) -> None:
     show(store.neighbors(WORD, text=TEXT, run=RUNS[1], layer=[0, 9, 30], k=5), "table")
 
     print("\n4. Which layers are alike? (CKA; the figure has all of them)\n")
-    show(store.compare("cka", run=RUNS[1], layers=range(0, 31, 5)), "table")
+    show(store.compare("cka", run=RUNS[1], layer=range(0, 31, 5)), "table")
     store.compare("cka", run=RUNS[1]).plot(folder / "cka.png")
 
     print("\n5. Anything else is SQL: cosines of same-sense and different-sense pairs at layer 9")

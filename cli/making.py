@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from repstore.cli.options import StorePath
-from repstore.cli.render import ingest_progress, show_report
+from repstore.cli.render import show_report, showing_progress
 from repstore.cli.signals import TerminatedError, sigterm_interrupts
 from repstore.spec import DTypeChoice, Pooling, WordChoice
 
@@ -62,7 +62,7 @@ def ingest(
     """
     import repstore
 
-    with _resumable(), ingest_progress() as progress:
+    with _resumable(), showing_progress() as progress:
         report = repstore.ingest(
             source,
             store,
@@ -108,7 +108,7 @@ def reproduce(
     """
     import repstore
 
-    with _resumable(), ingest_progress() as progress:
+    with _resumable(), showing_progress() as progress:
         done = repstore.reproduce(
             study,
             store,

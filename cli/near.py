@@ -19,7 +19,7 @@ from repstore.cli.options import (
     layers_of,
     open_store,
 )
-from repstore.cli.render import ingest_progress, show
+from repstore.cli.render import show, showing_progress
 from repstore.errors import SeveralWordsError
 from repstore.spec import Metric, Search
 
@@ -109,7 +109,7 @@ def hubness(
 
     Example: repstore hubness store/ --run smollm2/base --layers 0-30 --plot hubness.png
     """
-    with ingest_progress() as progress:
+    with showing_progress() as progress:
         result = open_store(store).hubness(
             run=run,
             layer=layers_of(layers),
@@ -128,7 +128,7 @@ def _encoded(
 
     if word is None or text is None:
         raise typer.BadParameter("--encode needs a word and the --text that it stands in.")
-    with ingest_progress() as progress:
+    with showing_progress() as progress:
         return repstore.encode_word(store, word, text, run=run, model=model, progress=progress)
 
 

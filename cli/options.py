@@ -26,7 +26,10 @@ SpaceOption = Annotated[
     Frame,
     typer.Option("--standardize", help="Vectors as stored, less the mean of the run, or standardized by it."),
 ]
+MemoryOption = Annotated[str, typer.Option(metavar="SIZE", help="Most memory to work in, such as 2GB.")]
 LayersOption = Annotated[str, typer.Option(help='Layers: "all", or numbers and ranges such as 0,4,8-12.')]
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def open_store(path: Path) -> Store:
@@ -48,3 +51,17 @@ def layers_of(given: str) -> list[int] | Literal["all"]:
             raise typer.BadParameter(f'"{given}" is not "all" or layers such as 0,4,8-12.')
         layers += range(first, last + 1)
     return layers
+
+
+def runs_of(store: Store, given: list[str] | None) -> list[str] | None:
+    """Names of runs, from a list of names or of names with commas between them."""
+    known = store.runs()["run"]
+    return given and [name for one in given for name in ([one] if one in known else one.split(","))]
+
+
+def bytes_of(given: str) -> int:
+    """A size such as 2GB, 500MB or 1.5G, in bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", given.strip(), re.IGNORECASE)
+    if match is None:
+        raise typer.BadParameter(f'"{given}" is not a size such as 2GB or 500MB.')
+    return int(float(match[1]) * UNITS[match[2].upper()])

@@ -35,6 +35,9 @@ Format = Literal["table", "json", "csv"]
 WIDEST = 10_000
 """Columns that no table needs."""
 
+PATIENCE = 2.0
+"""Seconds that the answer to a question may take before a log need say how far it is."""
+
 WARN_SKIPPED = 0.01
 """Share of skipped words above which an ingest ends with a warning."""
 
@@ -76,13 +79,16 @@ class _Rate(ProgressColumn):
 class _Lines:
     """Progress where there is no terminal: a line for every step, and for every tenth of a long one."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, patience: float) -> None:
         self._console = console
+        self._silent_until = time.monotonic() + patience
         self._said: tuple[str, int] | None = None
         self._began = (time.monotonic(), 0)
 
     def update(self, progress: Progress) -> None:
         """Print a line if there is something new to say."""
+        if time.monotonic() < self._silent_until:
+            return
         n_done, n_total = progress.n_done, progress.n_total
         tenths = 10 * n_done // n_total if n_total else -1
         if (progress.message, tenths) == self._said:
@@ -101,8 +107,11 @@ class _Lines:
 
 
 @contextmanager
-def ingest_progress() -> Iterator[Callable[[Progress], None]]:
-    """A progress bar on stderr, as the callback that `repstore.ingest` wants."""
+def showing_progress(patience: float = 0.0) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar on stderr, as the callback that `repstore.ingest` wants.
+
+    Where stderr is no terminal, lines take its place; none in the first seconds, as many as `patience` says.
+    """
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -114,7 +123,7 @@ def ingest_progress() -> Iterator[Callable[[Progress], None]]:
     console = Console(stderr=True)
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, unit="words")
-        lines = _Lines(console)
+        lines = _Lines(console, patience)
 
         def update(progress: Progress) -> None:
             if progress.plan is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from repstore.cli.options import FormatOption, PlotOption, RunOption, StorePath
-from repstore.cli.render import ingest_progress, show, step_progress
+from repstore.cli.render import show, showing_progress, step_progress
 
 
 def verify(store: StorePath, format: FormatOption = "table") -> None:
@@ -53,7 +53,7 @@ def audit(
     """
     import repstore
 
-    with ingest_progress() as progress:
+    with showing_progress() as progress:
         result = repstore.audit(
             store, run=run, sample=sample, seed=seed, model=model, device=device, progress=progress
         )

@@ -2,98 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 
-from repstore.analysis import cka
+from repstore.analysis import cca, cka
+from repstore.analysis.aligned import Aligned
 from repstore.analysis.graph import NeighborGraph, neighbor_graph
 from repstore.analysis.overlap import overlap
+from repstore.analysis.procrustes import procrustes
+from repstore.analysis.ridge import predictivity
+from repstore.analysis.rsa import rsa
 from repstore.analysis.space import space_of
-from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.results import Figure, ResultTable
+from repstore.sampling import check_sample, sampled
 from repstore.searching import check_neighborhood
-from repstore.spec import Frame, Similarity
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.spec import Correlation, Estimator, Frame, Progress, Similarity
+from repstore.storage.lookup import Layers, Run
 from repstore.storage.vectors import LayerVectors
 
-UNITS = {"cka": "unbiased linear CKA", "knn": "share of neighbors in common"}
-NAMES = {"cka": "CKA", "knn": "Common neighbors"}
+NAMES: dict[Similarity, str] = {
+    "cka": "CKA",
+    "rbf-cka": "RBF CKA",
+    "rsa": "Representational similarity",
+    "svcca": "SVCCA",
+    "pwcca": "PWCCA",
+    "procrustes": "Procrustes similarity",
+    "knn": "Common neighbors",
+    "ridge": "Linear predictivity",
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "cka": {"estimator": "unbiased"},
+    "rbf-cka": {"estimator": "unbiased", "bandwidth": 1.0},
+    "rsa": {"correlation": "spearman"},
+    "knn": {"k": 10},
+}
+"""The options that a metric has of its own, and what they are unless given."""
+
+LEAST = 4
+"""Words that any metric needs; some need more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How layers are compared.
+    """How layers are compared. Options of other metrics must be None.
 
     Attributes:
-        metric: ``cka`` or ``knn``.
+        metric: which similarity.
+        standardize: the space in which vectors are compared.
         k: neighbors of each word, for ``knn``.
-        standardize: the space in which neighbors are sought.
+        estimator: of HSIC, for ``cka`` and ``rbf-cka``.
+        bandwidth: of the Gaussian kernel, as a share of the median distance, for ``rbf-cka``.
+        correlation: of similarities, for ``rsa``.
         sample: over how many words; None for all.
-        seed: decides which.
+        seed: decides which, and the folds of ``ridge``.
+        memory: bytes to work in.
     """
 
     metric: Similarity
-    k: int
     standardize: Frame
+    k: int | None
+    estimator: Estimator | None
+    bandwidth: float | None
+    correlation: Correlation | None
     sample: int | None
     seed: int
+    memory: int
 
     def __post_init__(self) -> None:
         if self.metric not in get_args(Similarity):
             raise NotFoundError(
                 f'No metric "{self.metric}". {did_you_mean(str(self.metric), get_args(Similarity))}'
             )
-        check_neighborhood(self.k, "cosine", self.standardize)
-        if self.sample is not None and self.sample < 4:
-            raise ArgumentError(f"sample is {self.sample}; CKA needs at least 4 words.")
-        if self.seed < 0:
-            raise ArgumentError(f"seed is {self.seed}; it must not be negative.")
+        for name in ("k", "estimator", "bandwidth", "correlation"):
+            if getattr(self, name) is not None and name not in DEFAULTS.get(self.metric, {}):
+                of = ", ".join(metric for metric, options in DEFAULTS.items() if name in options)
+                raise ArgumentError(f'The metric "{self.metric}" has no {name}; it is an option of {of}.')
+        check_neighborhood(1 if self.k is None else self.k, "cosine", self.standardize)
+        for name, choices in (("estimator", Estimator), ("correlation", Correlation)):
+            if getattr(self, name) is not None:
+                check_choice(name, getattr(self, name), get_args(choices))
+        if self.bandwidth is not None and not 0 < self.bandwidth < np.inf:
+            raise ArgumentError(f"bandwidth is {self.bandwidth}; it must be above 0.")
+        check_sample(self.sample, self.seed, LEAST)
+
+    def option(self, name: str) -> Any:
+        """An option of the metric, as given or as it is by default; None if the metric has none such."""
+        given = getattr(self, name)
+        return DEFAULTS.get(self.metric, {}).get(name) if given is None else given
 
 
 def compare_layers(
-    lookup: Lookup,
-    run: str | None,
-    run_b: str | None,
-    layers: Layers,
-    asked: Comparison,
+    runs: Sequence[Run], layers: Layers, asked: Comparison, progress: Callable[[Progress], None]
 ) -> ResultTable:
-    """Every layer of a run against every layer of another, as `Store.compare` returns it."""
-    first = lookup.run(run)
-    second = first if run_b is None else lookup.run(run_b)
+    """Every layer of a run against every layer of it or of a second, as `Store.compare` returns it."""
+    if len(runs) > 2:
+        raise ArgumentError(f"{len(runs)} runs are given. Compare two, or the layers of one.")
+    first, second = runs[0], runs[-1]
     asked_layers = layers if isinstance(layers, int | str) else list(layers)
     across, up = first.layers(asked_layers), second.layers(asked_layers)
-    word_ids = _sampled(_common(first, second), asked)
-    values, notes = _values(first, second, across, up, word_ids, asked)
-    runs = first.label if run_b is None else f"{first.label} and {second.label}"
+    common = _common(first, second)
+    word_ids = sampled(common, asked.sample, asked.seed)
+    values, notes = _values(
+        _aligned(first, across, word_ids, asked.standardize),
+        None if second is first else _aligned(second, up, word_ids, asked.standardize),
+        asked,
+        progress,
+    )
+    best = _best(values, across, up, is_self=second is first)
     table = pa.table(
         {
             "layer_a": np.repeat(across, len(up)),
             "layer_b": np.tile(up, len(across)),
-            asked.metric: values.ravel(),
+            asked.metric: pa.array(values.ravel(), from_pandas=True),  # none is null
+            "best": best.ravel(),
         }
     )
-    title = f"{NAMES[asked.metric]} between the layers of {runs} over {len(word_ids):,} words"
-    provenance = {
-        "run": first.info.run_id,
-        "run_b": second.info.run_id,
-        "metric": asked.metric,
-        "n_words": len(word_ids),
-        "seed": asked.seed,
-    }
-    if asked.metric == "knn":
-        provenance |= {"k": asked.k, "standardize": asked.standardize}
+    between = first.label if second is first else f"{first.label} (a) and {second.label} (b)"
+    of_all = "" if len(word_ids) == len(common) else f" of {len(common):,}"
     return ResultTable(
         table,
-        title,
-        units={asked.metric: UNITS[asked.metric]},
-        provenance=provenance,
-        figure=Figure("matrix", "layer_a", asked.metric, "layer_b"),
-        notes=notes,
+        f"{NAMES[asked.metric]} between the layers of {between} over {len(word_ids):,}{of_all} words",
+        units={asked.metric: _unit(asked)},
+        provenance={
+            "runs": [run.info.run_id for run in runs],
+            "run_a": first.label,
+            "run_b": second.label,
+            "metric": asked.metric,
+            **{name: asked.option(name) for name in DEFAULTS.get(asked.metric, {})},
+            "standardize": asked.standardize,
+            "n_words": len(word_ids),
+            "n_common": len(common),
+            "sample": asked.sample,
+            "seed": asked.seed,
+        },
+        figure=Figure("matrix", "layer_a", asked.metric, "layer_b", mark="best"),
+        notes=[*notes, *_empty_notes(values, across, up)],
     )
+
+
+def _unit(asked: Comparison) -> str:
+    match asked.metric:
+        case "cka":
+            return f"{asked.option('estimator')} linear CKA"
+        case "rbf-cka":
+            return f"{asked.option('estimator')} CKA, bandwidth {asked.option('bandwidth'):g}"
+        case "rsa":
+            return f"{asked.option('correlation')} correlation of cosines"
+        case "svcca":
+            return "mean canonical correlation"
+        case "pwcca":
+            return "canonical correlation weighted by layer_a"
+        case "procrustes":
+            return "1: alike up to rotation and scale"
+        case "knn":
+            return f"share of {asked.option('k')} neighbors in common"
+        case "ridge":
+            return "cross-validated R² of layer_b from layer_a"
 
 
 def _common(first: Run, second: Run) -> np.ndarray:
@@ -104,41 +173,106 @@ def _common(first: Run, second: Run) -> np.ndarray:
             f"{first.label} and {second.label} have no words in common: they are over {first.info.corpus} "
             f"and {second.info.corpus}. Compare runs over one corpus."
         )
+    if len(common) < LEAST:
+        raise ResultError(
+            f"Comparing layers needs at least {LEAST} words in common; there are {len(common)}."
+        )
     return common
 
 
-def _sampled(word_ids: np.ndarray, asked: Comparison) -> np.ndarray:
-    if asked.sample is None or asked.sample >= len(word_ids):
-        return word_ids
-    rows = np.random.default_rng(asked.seed).choice(len(word_ids), asked.sample, replace=False)
-    return word_ids[np.sort(rows)]
+def _aligned(run: Run, layers: Sequence[int], word_ids: np.ndarray, standardize: Frame) -> list[Aligned]:
+    rows = run.vectors.rows(word_ids)
+    vectors = [run.vectors.layer(layer) for layer in layers]
+    return [Aligned(layer, rows, space_of(layer, standardize)) for layer in vectors]
 
 
 def _values(
-    first: Run,
-    second: Run,
-    across: Sequence[int],
-    up: Sequence[int],
-    word_ids: np.ndarray,
+    first: Sequence[Aligned],
+    second: Sequence[Aligned] | None,
     asked: Comparison,
+    progress: Callable[[Progress], None],
 ) -> tuple[np.ndarray, list[str]]:
-    """Similarities, and what a reader has to know. *Shape:* (len(across), len(up)), float64."""
-    if asked.metric == "cka":
-        sides = [(first, across)] if second is first else [(first, across), (second, up)]
-        vectors = [run.vectors.layer(layer) for run, layers in sides for layer in layers]
-        rows = [run.vectors.rows(word_ids) for run, layers in sides for _ in layers]
-        return cka.linear_cka(vectors, rows)[: len(across), -len(up) :], []
-    graphs = [_graphs(first, across, word_ids, asked)]
-    graphs.append(graphs[0] if second is first else _graphs(second, up, word_ids, asked))
-    found = [[overlap(a, b) for b in graphs[1]] for a in graphs[0]]
-    note = f"{graphs[0][0].k} neighbors of each word among these words; by chance {found[0][0].chance:.4f}."
+    """Similarities, and what a reader has to know. *Shape:* (len(first), len(second)), float64."""
+    memory = asked.memory
+    match asked.metric:
+        case "cka":
+            estimator = asked.option("estimator")
+            return cka.linear_cka(first, second, estimator=estimator, memory=memory, progress=progress), []
+        case "rbf-cka":
+            estimator, bandwidth = asked.option("estimator"), asked.option("bandwidth")
+            found = cka.rbf_cka(
+                first, second, bandwidth=bandwidth, estimator=estimator, memory=memory, progress=progress
+            )
+            return found, []
+        case "rsa":
+            correlation = asked.option("correlation")
+            return rsa(first, second, correlation=correlation, memory=memory, progress=progress), []
+        case "svcca":
+            return _with_chance(cca.svcca(first, second, memory=memory, progress=progress))
+        case "pwcca":
+            return _with_chance(cca.pwcca(first, second, memory=memory, progress=progress))
+        case "procrustes":
+            return procrustes(first, second, memory=memory, progress=progress), []
+        case "ridge":
+            return predictivity(first, second, seed=asked.seed, memory=memory, progress=progress), []
+        case "knn":
+            return _common_neighbors(first, second, asked.option("k"), progress)
+
+
+def _with_chance(found: cca.Canonical) -> tuple[np.ndarray, list[str]]:
+    """Canonical correlations, beside what independent layers would have."""
+    kept = np.concatenate([found.n_kept_first, found.n_kept_second])
+    kept, chance = kept[kept > 0], found.chance[np.isfinite(found.chance)]
+    if not len(chance):
+        return found.values, []
+    note = (
+        f"99 % of the variance of a layer is in {kept.min()} to {kept.max()} directions. Independent layers "
+        f"of as many directions would have about {chance.min():.2f} to {chance.max():.2f} over "
+        f"{found.n_words:,} words; more words lower that."
+    )
+    return found.values, [note]
+
+
+def _common_neighbors(
+    first: Sequence[Aligned],
+    second: Sequence[Aligned] | None,
+    k: int,
+    progress: Callable[[Progress], None],
+) -> tuple[np.ndarray, list[str]]:
+    graphs = _graphs([*first, *(second or ())], k, progress)
+    across, up = graphs[: len(first)], graphs[len(first) :] or graphs
+    found = [[overlap(a, b) for b in up] for a in across]
+    note = f"{graphs[0].k} neighbors of each word among these words; by chance {found[0][0].chance:.4f}."
     return np.array([[one.mean for one in row] for row in found]), [note]
 
 
-def _graphs(run: Run, layers: Sequence[int], word_ids: np.ndarray, asked: Comparison) -> list[NeighborGraph]:
-    rows = run.vectors.rows(word_ids)
+def _graphs(layers: Sequence[Aligned], k: int, progress: Callable[[Progress], None]) -> list[NeighborGraph]:
     graphs = []
-    for layer in layers:
-        some = LayerVectors(layer, word_ids, (run.vectors.layer(layer).take(rows),))
-        graphs.append(neighbor_graph(some, space_of(some, asked.standardize), asked.k))
+    for n, words in enumerate(layers):
+        progress(Progress("Finding neighbors", n, len(layers), unit="layers"))
+        taken = words.vectors.take(words.rows)
+        some = LayerVectors(words.vectors.layer, np.arange(words.n_words), (taken,))
+        graphs.append(neighbor_graph(some, words.space, k))
     return graphs
+
+
+def _best(values: np.ndarray, across: Sequence[int], up: Sequence[int], *, is_self: bool) -> np.ndarray:
+    """Whether layer_a is, of its run, the most like layer_b; of one run, the most like of the others.
+
+    *Shape:* as `values`, bool; True once in every column that has a value.
+    """
+    candidates = np.where(np.isnan(values), -np.inf, values)
+    if is_self:
+        candidates[np.equal.outer(across, up)] = -np.inf
+    best = np.zeros(values.shape, bool)
+    best[candidates.argmax(axis=0), np.arange(len(up))] = True
+    return best & np.isfinite(candidates)
+
+
+def _empty_notes(values: np.ndarray, across: Sequence[int], up: Sequence[int]) -> list[str]:
+    """Why there is no value where there is none: a layer in which all words are alike."""
+    empty = [
+        *(f"{layer} (a)" for layer, row in zip(across, values, strict=True) if np.isnan(row).all()),
+        *(f"{layer} (b)" for layer, column in zip(up, values.T, strict=True) if np.isnan(column).all()),
+    ]
+    return [f"No value where all words have one vector: layer {', '.join(empty)}."] if empty else []

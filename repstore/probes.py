@@ -16,10 +16,8 @@ from repstore.results import ResultTable
 from repstore.sense_probing import probe_senses
 from repstore.senses_in_use import SenseProbe
 from repstore.spec import Clustering, Frame, Standardize, Target, Threshold
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.storage.lookup import Layers, Lookup, Runs
 from repstore.storage.pairs import ALL
-
-Runs = str | Sequence[str] | None
 
 
 class Probes:
@@ -202,7 +200,7 @@ def _pairs(
     resamples: int,
     seed: int,
 ) -> ResultTable:
-    opened = _opened(lookup, run)
+    opened = lookup.several(run)
     if name == "wic" and target not in (None, "label"):
         raise ArgumentError(f'The probe "wic" is of labels, not of "{target}". Ask for the probe "pairs".')
     asked = PairProbe(
@@ -234,7 +232,7 @@ def _senses(
     k: int = 1,
     method: Clustering = "kmeans",
 ) -> ResultTable:
-    opened = _opened(lookup, run)
+    opened = lookup.several(run)
     rules: dict[str, Nearest | Centroids | Clusters] = {
         "knn-wsd": Nearest(k),
         "centroid-wsd": Centroids(),
@@ -245,15 +243,6 @@ def _senses(
     splits = (evaluate_on,) if isinstance(evaluate_on, str) else tuple(evaluate_on)
     asked = SenseProbe(rules[name], train_on, splits, standardize, pos, lemma, Resampling(resamples, seed))
     return probe_senses(lookup, name, opened, layer, asked)
-
-
-def _opened(lookup: Lookup, run: Runs) -> list[Run]:
-    """Runs by their names, each once."""
-    names = [run] if run is None or isinstance(run, str) else run
-    opened = list({(found := lookup.run(one)).label: found for one in names}.values())
-    if not opened:
-        raise ArgumentError("No run is given. Give at least one.")
-    return opened
 
 
 def _against(lookup: Lookup, given: str | int | tuple[str, int] | None) -> Against | None:

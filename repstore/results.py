@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 40
 UNBOUNDED = 100_000
-TEXT_WIDTH = 88
-TEXT_LEAST = 32
-"""Widths of a column of texts, the only one that wraps: at most, and on a narrow terminal."""
-KEYWORD = {"text", "char_start", "char_end"}
-"""Columns of a word in its text; printed tables show the word in brackets instead of its place."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -195,87 +190,18 @@ class ResultTable:
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
     def to_rich(self, limit: int | None = None) -> Group:
-        """The table as rich prints it; a matrix as rows and columns."""
-        from rich.cells import cell_len
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
+        """The table as rich prints it; a matrix as rows and columns, many measures as several tables."""
+        from repstore.printing import printed
 
-        names, rows = self._grid()
-        is_keyword = set(names) >= KEYWORD
-        if is_keyword:
-            rows = [row | {"text": _marked(row["text"], row["char_start"], row["char_end"])} for row in rows]
-            names = [name for name in names if name not in ("char_start", "char_end")]
-        table = Table(box=None, header_style="bold")
-        shown = rows[:limit]
-        cells = {name: _cells([row[name] for row in shown]) for name in names}
-        for name in names:
-            widest = max(map(cell_len, (name, *cells[name])))
-            kinds = {type(row[name]) for row in rows} - {type(None)}
-            numbers = not kinds or any(issubclass(kind, int | float | Decimal) for kind in kinds)
-            table.add_column(
-                Text(name),
-                justify="right" if numbers else "left",
-                overflow="fold",  # nothing is cut off
-                no_wrap=name != "text",
-                min_width=min(TEXT_LEAST, widest) if name == "text" else widest,  # a terminal must not cut it
-                max_width=TEXT_WIDTH if name == "text" else None,
-            )
-        for n in range(len(shown)):
-            row = {name: Text(cells[name][n]) for name in names}
-            if (
-                is_keyword
-                and isinstance(shown[n]["char_start"], int)
-                and isinstance(shown[n]["char_end"], int)
-            ):
-                row["text"].stylize("bold", shown[n]["char_start"], shown[n]["char_end"] + 2)
-            table.add_row(*row.values())
-        parts: list[Text | Table] = [Text(self.title), table]
-        if limit is not None and len(rows) > limit:
-            parts.append(Text(f"... {len(rows) - limit:,} more rows"))
-        parts += [Text(note) for note in self.notes]
-        return Group(*parts)
-
-    def _grid(self) -> tuple[list[str], list[dict[str, Any]]]:
-        """Names of the columns and rows to print; a matrix has its marks in a last row."""
-        if self.figure is None or self.figure.kind != "matrix":
-            return self.columns, list(self)
-        x, y, mark = self.figure.x, self.figure.series, self.figure.mark
-        assert y is not None
-        rows: dict[Any, dict[str, Any]] = {}
-        marked: dict[str, Any] = {x: mark}
-        for row in self:
-            rows.setdefault(row[x], {x: row[x]})[str(row[y])] = row[self.figure.y]
-            if mark and row[mark]:
-                marked[str(row[y])] = row[x]
-        names = list(dict.fromkeys(name for row in rows.values() for name in row))
-        last = [marked] if mark else []
-        return names, [dict.fromkeys(names) | row for row in (*rows.values(), *last)]
+        return printed(self, limit)
 
     def _label(self, column: str) -> str:
         unit = self.units.get(column)
         return f"{column} ({unit})" if unit else column
 
 
-def _marked(text: Any, char_start: Any, char_end: Any) -> Any:
-    """The text with its word in brackets, if that is what the values are."""
-    if not (isinstance(text, str) and isinstance(char_start, int) and isinstance(char_end, int)):
-        return text
-    return f"{text[:char_start]}[{text[char_start:char_end]}]{text[char_end:]}"
-
-
 def _is_finite(value: Any) -> bool:
     return value is not None and math.isfinite(value)
-
-
-def _cells(values: Sequence[Any]) -> list[str]:
-    """The values of a column as text: numbers with three decimals, or four digits if some need more."""
-    floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
-    style = ".3f" if all(1e-3 <= value < 1e4 or value == 0 for value in floats) else ".4g"
-    return [
-        "" if value is None else format(value, style) if isinstance(value, float) else str(value)
-        for value in values
-    ]
 
 
 def _plain(value: Any) -> Any:

@@ -24,6 +24,20 @@ Metric = Literal["cosine", "l2", "csls"]
 Similarity = Literal["cka", "rbf-cka", "rsa", "svcca", "pwcca", "procrustes", "knn", "ridge"]
 Estimator = Literal["unbiased", "biased"]
 Correlation = Literal["spearman", "pearson"]
+Measure = Literal[
+    "anisotropy",
+    "outliers",
+    "norms",
+    "rank",
+    "isotropy",
+    "dimension",
+    "self-similarity",
+    "intra-sentence",
+    "explained-variance",
+    "uniformity",
+    "alignment",
+    "separability",
+]
 TransformKind = Literal["standardize", "center", "all-but-the-top", "whiten", "pca", "drop-outliers"]
 Search = Literal["auto", "exact", "index"]
 IndexKind = Literal["rabitq", "ivf", "hnsw"]

@@ -9,15 +9,14 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from repstore.comparing import Comparison, compare_layers
+from repstore.comparisons import Comparisons
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import ResultTable
 from repstore.schemas import FORMAT_VERSION
-from repstore.spec import Frame, Similarity
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
-from repstore.storage.lookup import Layers, Lookup
+from repstore.storage.lookup import Lookup
 from repstore.storage.runs import open_store
 from repstore.storage.vectors import LayerVectors
 
@@ -43,7 +42,7 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
     return Store(open_store(Path(path).absolute()))
 
 
-class Store(Probes, Neighborhoods):
+class Store(Probes, Neighborhoods, Comparisons):
     """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, layout: Layout) -> None:
@@ -155,41 +154,6 @@ class Store(Probes, Neighborhoods):
         """
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layers([layer])[0])
-
-    def compare(
-        self,
-        metric: Similarity = "cka",
-        *,
-        run: str | None = None,
-        run_b: str | None = None,
-        layers: Layers = "all",
-        k: int = 10,
-        standardize: Frame = "none",
-        sample: int | None = 2000,
-        seed: int = 0,
-    ) -> ResultTable:
-        """Similarity of every layer of a run with every layer of it, or of another run.
-
-        Args:
-            metric: ``cka``: unbiased linear CKA (`analysis.cka`); ``knn``: the share of their k nearest
-                neighbors that words have in common (`analysis.overlap`).
-            run: a run; not needed if the store has one.
-            run_b: the run to compare with; the same, if not given. Words with vectors in both are compared.
-            layers: which layers, of both runs.
-            k: neighbors of each word, for ``knn``.
-            standardize: the space in which neighbors are sought.
-            sample: compare over this many words, drawn with `seed`; None for all, in time of their square.
-            seed: decides the sample.
-
-        Returns:
-            One row per pair of layers: layer_a, layer_b, and the metric.
-
-        Raises:
-            NotFoundError: no such metric, run or layer.
-            ResultError: fewer than 4 words, or none in common.
-        """
-        asked = Comparison(metric, k, standardize, sample, seed)
-        return compare_layers(self._lookup, run, run_b, layers, asked)
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
         """Ask in SQL: tables runs, corpora, texts, words, pairs, skipped, parts, and the view

@@ -90,21 +90,21 @@ def test_cka_does_not_depend_on_the_tiles(tile, estimator, monkeypatch):
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("measure", [cka_of, rbf_of])
 def test_memory_does_not_change_the_result(measure, estimator):
-    layers = related(700, 300, 4)
+    layers = related(400, 100, 4)
     expected = measure(*layers, estimator=estimator)
-    for memory in (1_500_000, 3_000_000):  # less than the layers' 3.4 MB, so that panels are read
+    for memory in (450_000, 800_000):  # too little for the layers' 640 KB, so that panels are read
         found = measure(*layers, estimator=estimator, memory=memory)
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("memory", [40_000, 70_000, 1 << 28])  # groups of one layer, of two, of all
-def test_many_words_are_compared_by_features_and_agree_with_tiles(estimator, memory, monkeypatch):
+@pytest.mark.parametrize(("memory", "group"), [(19_000, 1), (23_000, 2), (26_000, 3), (1 << 28, 4)])
+def test_many_words_are_compared_by_features_and_agree_with_tiles(estimator, memory, group, monkeypatch):
     layers = [aligned(layer) for layer in related(700, 5, 4)]
     monkeypatch.setattr(features, "BLOCK", 64)
-    monkeypatch.setattr(gram, "STEP", 50)
     widths, pairs = [5] * 4, np.triu(np.ones((4, 4), bool))
     assert features.features_are_cheaper(widths, pairs, 700, memory=memory, held=False)
+    assert features._group(widths, 700, memory, False) == group
     by_features = linear_cka(layers, estimator=estimator, memory=memory)
     monkeypatch.setattr(cka, "features_are_cheaper", lambda *_, **__: False)
     by_tiles = linear_cka(layers, estimator=estimator)
@@ -138,6 +138,14 @@ def test_layers_that_fit_into_memory_are_read_once(monkeypatch):
     rows_read = 0
     cka_of(*layers, memory=2_800_000)  # two panels: once for the mean, and one and a half times
     assert 4 * 700 * 2 < rows_read <= 4 * 700 * 2.5
+
+
+@pytest.mark.parametrize(("n_words", "unit"), [(100, "tiles"), (5000, "blocks")])
+def test_progress_goes_to_the_end(n_words, unit):
+    told = []
+    cka_of(*related(n_words, 100, 2), progress=told.append)
+    assert {one.unit for one in told} == {unit}
+    assert [one.n_done for one in told] == list(range(1, told[-1].n_total + 1))
 
 
 def test_too_little_memory_is_refused_with_what_it_takes():

@@ -146,11 +146,11 @@ ANSWERS = {
             "--sample",
             "50",
         ],
-        lambda store: store.compare("cka", run="smollm2/repeat", layers=[0, 2, 3, 4], sample=50),
+        lambda store: store.compare("cka", run="smollm2/repeat", layer=[0, 2, 3, 4], sample=50),
     ),
     "compare over all words": (
         ["compare", "STORE", "--run", "smollm2/base", "--layers", "5-6", "--sample", "0", "--seed", "7"],
-        lambda store: store.compare("cka", run="smollm2/base", layers=[5, 6], sample=None, seed=7),
+        lambda store: store.compare("cka", run="smollm2/base", layer=[5, 6], sample=None, seed=7),
     ),
     "neighbors with every option": (
         [
@@ -190,11 +190,11 @@ ANSWERS = {
     ),
     "common neighbors": (
         [
-            *("compare", "STORE", "--metric", "knn", "--run", "smollm2/base", "--run-b", "smollm2/repeat"),
+            *("compare", "STORE", "--metric", "knn", "--runs", "smollm2/base,smollm2/repeat"),
             *("--layers", "1,2", "-k", "4", "--standardize", "corpus"),
         ],
         lambda store: store.compare(
-            "knn", run="smollm2/base", run_b="smollm2/repeat", layers=[1, 2], k=4, standardize="corpus"
+            "knn", run=["smollm2/base", "smollm2/repeat"], layer=[1, 2], k=4, standardize="corpus"
         ),
     ),
     "sql": (

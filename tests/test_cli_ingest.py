@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from program import repstore as command
 
-from repstore.cli.render import ingest_progress
+from repstore.cli.render import showing_progress
 from repstore.spec import Progress
 
 PAIRS = [
@@ -110,7 +110,7 @@ def test_an_ingest_that_is_asked_to_end_says_how_to_resume(wic, tiny_model, tmp_
 
 
 def test_without_a_terminal_every_tenth_is_a_line_with_the_time_left(capsys):
-    with ingest_progress() as progress:
+    with showing_progress() as progress:
         for n_done in range(0, 1001, 5):
             progress(Progress("Encoding", n_done, 1000))
     said = capsys.readouterr().err.splitlines()

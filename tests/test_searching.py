@@ -225,7 +225,7 @@ def test_hubness_is_that_of_counted_neighbors(store):
 
 
 def test_common_neighbors_equal_counting_sets(store, first_id):
-    found = store.compare("knn", run="m/base", run_b="m/other", layers=[1, 2], k=6, sample=None)
+    found = store.compare("knn", run=["m/base", "m/other"], layer=[1, 2], k=6, sample=None)
     graphs: dict[str, list[dict[int, set[int]]]] = {"m/base": [], "m/other": []}
     kept = [n for n in range(N_WORDS) if n != 3]
     for name, of_run in graphs.items():
@@ -242,8 +242,8 @@ def test_common_neighbors_equal_counting_sets(store, first_id):
 
 def test_cka_with_another_run_equals_the_one_with_itself_where_layers_are_equal(store):
     # The other run has the same vectors, their dimensions reversed, which is a rotation.
-    here = store.compare("cka", run="m/other", layers=[1, 2, 3], sample=None)
-    there = store.compare("cka", run="m/other", run_b="m/base", layers=[1, 2, 3], sample=None)
+    here = store.compare("cka", run="m/other", layer=[1, 2, 3], sample=None)
+    there = store.compare("cka", run=["m/other", "m/base"], layer=[1, 2, 3], sample=None)
     assert len(there) == 9
     diagonal = [row["cka"] for row in there if row["layer_a"] == row["layer_b"]]
     assert diagonal == pytest.approx([1.0] * 3)
@@ -255,7 +255,7 @@ def test_runs_without_common_words_are_not_compared(tmp_path):
     build_store(root, small_corpus(20, name="a"), [SyntheticRun("m/a", random_layers(20, 4, 2))])
     build_store(root, small_corpus(20, name="b"), [SyntheticRun("m/b", random_layers(20, 4, 2))])
     with repstore.open(root) as store, pytest.raises(ResultError, match="no words in common"):
-        store.compare("knn", run="m/a", run_b="m/b")
+        store.compare("knn", run=["m/a", "m/b"])
 
 
 @pytest.mark.parametrize("n_words", [1, 2])

@@ -227,8 +227,8 @@ def test_a_word_with_several_uses_is_refused_with_the_uses_listed(store, first_i
 
 
 def test_cka_between_layers_equals_plain_loops_over_the_words_with_vectors(store):
-    result = store.compare("cka", run="m/parts", layers=[0, 2, 4])
-    assert result.columns == ["layer_a", "layer_b", "cka"]
+    result = store.compare("cka", run="m/parts", layer=[0, 2, 4])
+    assert result.columns == ["layer_a", "layer_b", "cka", "best"]
     assert list(zip(result["layer_a"], result["layer_b"], strict=True)) == [
         (a, b) for a in (0, 2, 4) for b in (0, 2, 4)
     ]
@@ -236,8 +236,12 @@ def test_cka_between_layers_equals_plain_loops_over_the_words_with_vectors(store
     assert result["cka"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_constant_layer_compares_to_nan(store):
-    assert np.isnan(store.compare("cka", run="m/parts", layers=[3, 0])["cka"][:3]).all()
+def test_a_constant_layer_compares_to_nothing_and_a_note_says_why(store):
+    result = store.compare("cka", run="m/parts", layer=[3, 0])
+    assert result["cka"][:3] == [None] * 3
+    assert result["cka"][3] == pytest.approx(1)
+    assert result["best"] == [False] * 4
+    assert "No value where all words have one vector: layer 3 (a), 3 (b)." in result.notes
 
 
 def test_a_sample_of_words_is_decided_by_its_seed(store):

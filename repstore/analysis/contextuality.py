@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigvalsh
 
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.kernels import unit
@@ -134,6 +133,8 @@ def _explained(words: Aligned, places: np.ndarray) -> float:
     total = float(np.trace(gram))
     if total == 0:
         return 1.0
+    from scipy.linalg import eigvalsh  # which takes as long to load as a store to open
+
     last = len(gram) - 1
     return float(eigvalsh(gram, subset_by_index=[last, last])[0] / total)
 

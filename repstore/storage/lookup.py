@@ -22,6 +22,7 @@ from repstore.errors import (
 from repstore.spec import RunInfo, Span, Target
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout, RunLayout
+from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.pairs import FoundPairs, find_pairs
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
@@ -51,6 +52,13 @@ FROM words JOIN texts USING (text_id)
 WHERE corpus_id = $corpus_id AND ($lemma IS NULL OR coalesce(lemma, form) <> $lemma)
   AND ($text IS NULL OR text <> $text)
 """
+NAMED = """
+WITH wanted AS (SELECT unnest($names) AS name)
+SELECT word_id, CASE WHEN form IN (FROM wanted) THEN form ELSE lemma END AS name
+FROM words JOIN texts USING (text_id)
+WHERE corpus_id = $corpus_id AND (form IN (FROM wanted) OR lemma IN (FROM wanted))
+ORDER BY word_id
+"""
 LEMMAS_OF = """
 SELECT DISTINCT coalesce(lemma, form) AS name FROM words JOIN texts USING (text_id)
 WHERE corpus_id = $corpus_id
@@ -59,6 +67,9 @@ SHOWN_USES = 10
 
 Layers = int | Iterable[int] | Literal["all"]
 """How users say which layers of a run."""
+
+Runs = str | Sequence[str] | None
+"""How users say which runs; None for the only one."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,18 @@ class Lookup:
         if not fitting:
             raise NotFoundError(f'No run "{name}". {did_you_mean(name or "", self.labels.values())}')
         return self._open(fitting[0])
+
+    def several(self, names: Runs) -> list[Run]:
+        """Runs by their names, each once.
+
+        Raises:
+            ArgumentError: there is none in the list.
+        """
+        asked = [names] if names is None or isinstance(names, str) else names
+        opened = list({(found := self.run(one)).label: found for one in asked}.values())
+        if not opened:
+            raise ArgumentError("No run is given. Give at least one.")
+        return opened
 
     def words(self, limit: int | None = None, **criteria: str | None) -> pa.Table:
         """Words by form, lemma, pos, sense, part of text, corpus_id, or either (form or lemma)."""
@@ -255,6 +278,19 @@ class Lookup:
         if corpus_id not in self._senses:
             self._senses[corpus_id] = find_senses(self._catalog, corpus_id, run.info.corpus)
         return self._senses[corpus_id]
+
+    def occurrences(self, run: Run) -> Occurrences:
+        """Which words of a run's corpus belong together."""
+        return find_occurrences(self._catalog, run.info.spec.corpus_id, run.info.corpus)
+
+    def named(self, run: Run, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+        """The words of a run's corpus with one of these forms, or else lemmas, and which each has.
+
+        *Shape:* (n_words,), int64, ascending.
+        """
+        asked = {"corpus_id": run.info.spec.corpus_id, "names": list(names)}
+        found = self._catalog.query(NAMED, asked)
+        return found["word_id"].to_numpy(), found["name"].to_pylist()
 
     def _open(self, run_id: str) -> Run:
         if run_id not in self._runs:

@@ -1,0 +1,139 @@
+"""Commands about whole layers: how alike they are, and how their vectors lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from repstore.cli.options import (
+    FormatOption,
+    LayersOption,
+    MemoryOption,
+    PlotOption,
+    SpaceOption,
+    StorePath,
+    bytes_of,
+    layers_of,
+    open_store,
+    runs_of,
+)
+from repstore.cli.render import PATIENCE, show, showing_progress
+from repstore.spec import Correlation, Estimator, Measure, Similarity
+
+SeedOption = Annotated[int, typer.Option(min=0, help="Decides the sample, and whatever else is random.")]
+
+
+def compare(
+    store: StorePath,
+    metric: Annotated[
+        Similarity,
+        typer.Option(
+            help="Kernel alignment (cka, rbf-cka), correlation of cosines (rsa), canonical correlations "
+            "(svcca, pwcca), likeness up to rotation (procrustes), common neighbors (knn), or how well one "
+            "layer predicts the other (ridge)."
+        ),
+    ] = "cka",
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", "--runs", metavar="A[,B]", help="A run, or two; repeatable."),
+    ] = None,
+    layers: LayersOption = "all",
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare cosines with a table of word_a, word_b and similarity instead; for rsa.",
+        ),
+    ] = None,
+    standardize: SpaceOption = "none",
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="Neighbors of each word, for knn; 10 unless given.")
+    ] = None,
+    estimator: Annotated[
+        Estimator | None, typer.Option(help="For cka and rbf-cka; unbiased unless given.")
+    ] = None,
+    bandwidth: Annotated[
+        float | None,
+        typer.Option(help="Of the kernel, in median distances, for rbf-cka; 1 unless given."),
+    ] = None,
+    correlation: Annotated[Correlation | None, typer.Option(help="For rsa; spearman unless given.")] = None,
+    sample: Annotated[int, typer.Option(min=0, help="Compare over this many words; 0 for all.")] = 2000,
+    seed: SeedOption = 0,
+    memory: MemoryOption = "2GB",
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Compare every layer of a run with every layer of it, or of another run.
+
+    Example: repstore compare store/ --metric cka --runs smollm2/base,smollm2/repeat --plot heat.png
+    """
+    opened = open_store(store)
+    runs = runs_of(opened, run)
+    if table is not None:
+        if metric != "rsa":
+            raise typer.BadParameter("--table needs --metric rsa: it is of similarities of words.")
+        result = opened.compare_with(table, run=runs, layer=layers_of(layers), standardize=standardize)
+        show(result, format, plot)
+        return
+    with showing_progress(PATIENCE) as progress:
+        result = opened.compare(
+            metric,
+            run=runs,
+            layer=layers_of(layers),
+            standardize=standardize,
+            k=k,
+            estimator=estimator,
+            bandwidth=bandwidth,
+            correlation=correlation,
+            sample=sample or None,
+            seed=seed,
+            memory=bytes_of(memory),
+            progress=progress,
+        )
+    show(result, format, plot)
+
+
+def geometry(
+    store: StorePath,
+    measure: Annotated[
+        str,
+        typer.Option(
+            help='"all", or some of anisotropy, outliers, norms, rank, isotropy, dimension, self-similarity, '
+            "intra-sentence, explained-variance, uniformity, alignment, separability, with commas between."
+        ),
+    ] = "anisotropy,norms,rank",
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", "--runs", metavar="A[,B...]", help="A run, or several; repeatable."),
+    ] = None,
+    layers: LayersOption = "all",
+    standardize: SpaceOption = "none",
+    sample: Annotated[int, typer.Option(min=0, help="Measure over this many words; 0 for all.")] = 10_000,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="For the bands of the intrinsic dimension; 0 for none.")
+    ] = 200,
+    seed: SeedOption = 0,
+    memory: MemoryOption = "2GB",
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Measure how the word vectors of each layer lie: anisotropy, norms, rank, dimension, senses, ...
+
+    Example: repstore geometry store/ --run smollm2/base --measure all --plot geometry.png
+    """
+    opened = open_store(store)
+    with showing_progress(PATIENCE) as progress:
+        result = opened.geometry(
+            cast(list[Measure], [name.strip() for name in measure.split(",")]),  # the store checks them
+            run=runs_of(opened, run),
+            layer=layers_of(layers),
+            standardize=standardize,
+            sample=sample or None,
+            resamples=resamples,
+            seed=seed,
+            memory=bytes_of(memory),
+            progress=progress,
+        )
+    show(result, format, plot)

@@ -1,0 +1,305 @@
+"""What `Store.geometry` can measure of a layer: one function for each measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from repstore.analysis import anisotropy, contextuality, spectrum, uniformity
+from repstore.analysis.aligned import Aligned
+from repstore.analysis.bootstrap import Resampling
+from repstore.analysis.dimension import dimensions
+from repstore.analysis.separability import separability
+from repstore.analysis.statistics import Statistics, statistics
+from repstore.spec import Measure
+from repstore.storage.occurrences import Occurrences
+from repstore.storage.vectors import rows_of
+
+SCALES = (1, 4, 16)
+"""Neighbors at which the intrinsic dimension is measured: of the n-th and the 2n-th."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the answer.
+
+    Attributes:
+        name: what it is called.
+        unit: what its numbers mean.
+        band: whether columns of its name with ``_low`` and ``_high`` go with it.
+        drawn: whether it has a panel in the figure.
+    """
+
+    name: str
+    unit: str = ""
+    band: bool = False
+    drawn: bool = True
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """Which of the words that are measured belong together, by numbers; -1 for none.
+
+    *Shape of each:* (n_words,), int64.
+    """
+
+    forms: np.ndarray
+    lemmas: np.ndarray
+    texts: np.ndarray
+    senses: np.ndarray
+    meanings: np.ndarray
+
+    @classmethod
+    def of(cls, word_ids: np.ndarray, known: Occurrences) -> Belonging:
+        """Of some words. Where no word has a sense, pairs that are labelled as of one sense say it."""
+        rows = rows_of(known.word_ids, word_ids)
+        senses = known.senses[rows]
+        meanings = senses if (senses >= 0).any() else _linked(word_ids, known.alike)
+        return cls(known.forms[rows], known.lemmas[rows], known.texts[rows], senses, meanings)
+
+
+def _linked(word_ids: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Words joined by pairs, directly or by others, have one number. *Shape:* (n_words,), int64."""
+    from scipy.sparse import coo_array  # which takes as long to load as a store to open
+    from scipy.sparse.csgraph import connected_components
+
+    rows = np.stack([rows_of(word_ids, side) for side in pairs.T], axis=1)
+    rows = rows[(rows >= 0).all(axis=1)]
+    n_words = len(word_ids)
+    links = coo_array((np.ones(len(rows), bool), (rows[:, 0], rows[:, 1])), (n_words, n_words))
+    groups: np.ndarray = connected_components(links, directed=False)[1].astype(np.int64)
+    groups[~np.isin(np.arange(n_words), rows)] = -1
+    return groups
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as it is measured; what several measures need is computed once.
+
+    Attributes:
+        words: its words.
+        of: which belong together.
+        resamples: for bands; 0 for none.
+        seed: decides the resamples, and random words to compare with.
+        memory: bytes to work in.
+    """
+
+    words: Aligned
+    of: Belonging
+    resamples: int
+    seed: int
+    memory: int
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Means, deviations and norms."""
+        return statistics(self.words)
+
+    @cached_property
+    def eigenvalues(self) -> np.ndarray:
+        """Of the covariance of the dimensions. *Shape:* (d_model,), float64."""
+        return spectrum.eigenvalues(self.words, self.statistics, self.memory)
+
+    @cached_property
+    def outliers(self) -> np.ndarray:
+        """The dimensions that stand out. *Shape:* (n_outliers,), int64."""
+        return anisotropy.outlier_dimensions(self.statistics)
+
+
+Values = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How something is measured.
+
+    Attributes:
+        columns: what is said of a layer.
+        of: makes the values, by column; NaN where there is none.
+        why: the reason for having none.
+    """
+
+    columns: tuple[Column, ...]
+    of: Callable[[Layer], Values]
+    why: str
+
+
+def _anisotropy(layer: Layer) -> Values:
+    return {
+        "anisotropy": anisotropy.anisotropy(layer.words, layer.statistics),
+        "anisotropy_without": anisotropy.anisotropy(
+            layer.words, layer.statistics, without=layer.outliers.tolist()
+        ),
+    }
+
+
+def _outliers(layer: Layer) -> Values:
+    return {
+        "outliers": ", ".join(map(str, layer.outliers.tolist())),
+        "n_outliers": len(layer.outliers),
+        "outlier_share": anisotropy.outlier_share(layer.statistics),
+    }
+
+
+def _norms(layer: Layer) -> Values:
+    found = anisotropy.norm_summary(layer.statistics)
+    return {
+        "norm": found.mean,
+        "norm_std": found.std,
+        "norm_min": found.min,
+        "norm_median": found.median,
+        "norm_max": found.max,
+    }
+
+
+def _rank(layer: Layer) -> Values:
+    return {
+        "effective_rank": spectrum.effective_rank(layer.eigenvalues),
+        "participation_ratio": spectrum.participation_ratio(layer.eigenvalues),
+    }
+
+
+def _isotropy(layer: Layer) -> Values:
+    return {"isoscore": spectrum.isoscore(layer.eigenvalues)}
+
+
+def _dimension(layer: Layer) -> Values:
+    found = dimensions(layer.words, SCALES, resampling=Resampling(layer.resamples, layer.seed))
+    values: dict[str, float | int | str] = {"n_distinct": found.n_distinct}
+    for one in found.by_scale:
+        name = "dimension" if one.scale == 1 else f"dimension_{one.scale}"
+        values |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+    return values
+
+
+def _self_similarity(layer: Layer) -> Values:
+    found = contextuality.self_similarity(layer.words, layer.of.forms)
+    return _adjusted("self_similarity", found)
+
+
+def _intra_sentence(layer: Layer) -> Values:
+    return _adjusted("intra_sentence", contextuality.intra_sentence_similarity(layer.words, layer.of.texts))
+
+
+def _explained_variance(layer: Layer) -> Values:
+    found = contextuality.explained_variance(layer.words, layer.of.forms, seed=layer.seed)
+    return _adjusted("explained_variance", found)
+
+
+def _adjusted(name: str, found: contextuality.Contextual) -> Values:
+    return {name: found.value, f"{name}_adjusted": found.adjusted}
+
+
+def _uniformity(layer: Layer) -> Values:
+    return {"uniformity": uniformity.uniformity(layer.words, memory=layer.memory)}
+
+
+def _alignment(layer: Layer) -> Values:
+    return {"alignment": uniformity.alignment(layer.words, layer.of.meanings)}
+
+
+def _separability(layer: Layer) -> Values:
+    found = separability(layer.words, layer.of.lemmas, layer.of.senses)
+    return {
+        "between_senses": found.between,
+        "between_senses_adjusted": found.adjusted,
+        "silhouette": found.silhouette,
+    }
+
+
+FEW = "it takes two words whose vectors differ"
+USES = "no form has 5 uses among these words"
+
+MEASURES: dict[Measure, Measurement] = {
+    "anisotropy": Measurement(
+        (
+            Column("anisotropy", "mean cosine of two words"),
+            Column("anisotropy_without", "the same without outlier dimensions"),
+        ),
+        _anisotropy,
+        "it takes two words",
+    ),
+    "outliers": Measurement(
+        (
+            Column("outliers", "dimensions that stand out", drawn=False),
+            Column("n_outliers", "dimensions that stand out"),
+            Column("outlier_share", "their share of the squared norm"),
+        ),
+        _outliers,
+        "all vectors are zero",
+    ),
+    "norms": Measurement(
+        (
+            Column("norm", "mean L2 norm"),
+            Column("norm_std", "standard deviation of norms"),
+            *(Column(f"norm_{of}", f"{of} of norms", drawn=False) for of in ("min", "median", "max")),
+        ),
+        _norms,
+        "it takes two words",
+    ),
+    "rank": Measurement(
+        (
+            Column("effective_rank", "exp of the entropy of singular values"),
+            Column("participation_ratio", "of the covariance's eigenvalues"),
+        ),
+        _rank,
+        FEW,
+    ),
+    "isotropy": Measurement((Column("isoscore", "0 a line, 1 isotropic"),), _isotropy, FEW),
+    "dimension": Measurement(
+        (
+            Column("dimension", "intrinsic, by the 1st and 2nd neighbor (TwoNN)", band=True),
+            *(
+                Column(f"dimension_{n}", f"intrinsic, by neighbors {n} and {2 * n} (GRIDE)", band=True)
+                for n in SCALES[1:]
+            ),
+            Column("n_distinct", "different vectors", drawn=False),
+        ),
+        _dimension,
+        "there are too few different vectors",
+    ),
+    "self-similarity": Measurement(
+        (
+            Column("self_similarity", "mean cosine of uses of a form"),
+            Column("self_similarity_adjusted", "less the anisotropy"),
+        ),
+        _self_similarity,
+        USES,
+    ),
+    "intra-sentence": Measurement(
+        (
+            Column("intra_sentence", "mean cosine of a word with the mean of its text"),
+            Column("intra_sentence_adjusted", "less the anisotropy"),
+        ),
+        _intra_sentence,
+        'no text has two of these words; ingest "--words all" for more',
+    ),
+    "explained-variance": Measurement(
+        (
+            Column("explained_variance", "share of the first direction of a form's uses"),
+            Column("explained_variance_adjusted", "less that of random words"),
+        ),
+        _explained_variance,
+        USES,
+    ),
+    "uniformity": Measurement(
+        (Column("uniformity", "log mean exp(-2 squared distance)"),), _uniformity, "it takes two words"
+    ),
+    "alignment": Measurement(
+        (Column("alignment", "mean squared distance of words of one sense"),),
+        _alignment,
+        "no two of these words are known to have one sense",
+    ),
+    "separability": Measurement(
+        (
+            Column("between_senses", "share of a lemma's variance"),
+            Column("between_senses_adjusted", "0 by chance"),
+            Column("silhouette", "of senses, by cosine distance"),
+        ),
+        _separability,
+        "no lemma has two senses of two words each among these words",
+    ),
+}
