@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
 
-from repstore.cli.options import FormatOption, LayersOption, RunOption, SpaceOption, StorePath, layers_of
+from repstore.cli.options import (
+    FormatOption,
+    LayersOption,
+    RunOption,
+    SpaceOption,
+    StorePath,
+    bytes_of,
+    layers_of,
+)
 from repstore.cli.render import ingest_progress, show
 from repstore.spec import IndexChoice
-
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 index = typer.Typer(no_args_is_help=True)
 
@@ -53,7 +58,7 @@ def build(
             layer=layers_of(layer),
             kind=kind,
             standardize=standardize,
-            memory=_bytes(memory),
+            memory=bytes_of(memory),
             seed=seed,
             progress=progress,
         )
@@ -83,11 +88,3 @@ def drop(
 
     n = repstore.drop_index(store, run=run, layer=layers_of(layer), standardize=standardize)
     print(f"Removed {n} {'index' if n == 1 else 'indexes'}.")
-
-
-def _bytes(given: str) -> int:
-    """A size such as 2GB, 500MB or 1.5G, in bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", given.strip(), re.IGNORECASE)
-    if match is None:
-        raise typer.BadParameter(f'"{given}" is not a size such as 2GB or 500MB.')
-    return int(float(match[1]) * UNITS[match[2].upper()])
