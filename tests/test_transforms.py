@@ -7,6 +7,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -429,11 +430,17 @@ def test_layers_do_not_pile_up_and_are_shared_while_they_are_held(fitted):
         assert [ref() is not None for ref in passing] == [True, False, False]
 
 
-def test_some_words_are_mapped_without_the_rest(fitted, monkeypatch):
+def test_several_threads_map_a_layer_once(fitted):
+    with repstore.open(fitted) as store, ThreadPoolExecutor(8) as pool:
+        layer = store.transformed("whiten").vectors(run="m/base", layer=1)
+        assert len(set(pool.map(lambda _: id(layer.values), range(32)))) == 1
+
+
+def test_some_words_are_mapped_without_the_rest(fitted):
     with repstore.open(fitted) as store:
         layer = store.transformed("whiten").vectors(run="m/base", layer=1)
         some = layer.take(np.array([3, 70, 3]))
-        assert "values" not in vars(layer)
+        assert "_values" not in vars(layer)
         assert np.array_equal(some, layer.values[[3, 70, 3]])
 
 

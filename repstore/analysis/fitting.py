@@ -72,8 +72,9 @@ def fit(vectors: LayerVectors, rows: np.ndarray, kind: TransformKind, k: int | N
 
 
 def bytes_to_fit(kind: TransformKind, d_model: int) -> int:
-    """About how much memory it takes to fit a layer: six matrices where directions are sought."""
-    return OVERHEAD + (48 * d_model**2 if kind in ("whiten", *COUNTING) else 0)
+    """About how much memory it takes to fit a layer; where directions are sought, six matrices more."""
+    matrices = 48 * d_model**2 if kind in ("whiten", *COUNTING) else 0
+    return OVERHEAD + 24 * ROWS_AT_ONCE * d_model + matrices
 
 
 def _blocks(vectors: LayerVectors, rows: np.ndarray) -> Iterator[np.ndarray]:

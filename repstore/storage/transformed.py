@@ -6,6 +6,7 @@ import dataclasses
 import os
 import tempfile
 from functools import cached_property
+from threading import Lock
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -122,9 +123,10 @@ class MappedLayer(LayerVectors):
 
     map: LayerMap
     _stored: LayerVectors
+    _turn: Lock
 
     def __init__(self, stored: LayerVectors, to: LayerMap) -> None:
-        vars(self).update(layer=stored.layer, word_ids=stored.word_ids, map=to, _stored=stored)
+        vars(self).update(layer=stored.layer, word_ids=stored.word_ids, map=to, _stored=stored, _turn=Lock())
 
     @property
     def d_model(self) -> int:
@@ -136,25 +138,19 @@ class MappedLayer(LayerVectors):
         """float32."""
         return np.dtype(np.float32)
 
-    @cached_property
+    @property
+    def starts(self) -> np.ndarray:
+        """The first row of each block. *Shape:* (n_blocks,), int64."""
+        return self._stored.starts
+
+    @property
     def values(self) -> np.ndarray:
         """All rows as one matrix, in memory or in a temporary file. *Shape:* (n_words, d_model), float32."""
-        shape = len(self.word_ids), self.d_model
-        mapped = (self._rows(start) for start in range(0, shape[0], ROWS_AT_ONCE))
-        if 4 * shape[0] * shape[1] <= IN_MEMORY:
-            return np.concatenate(list(mapped))
-        try:
-            with tempfile.TemporaryFile(prefix="repstore-") as file:
-                for rows in mapped:
-                    file.write(rows.data)
-                file.flush()
-                return np.memmap(file, np.float32, "r", shape=shape)
-        except OSError as error:
-            raise StoreError(
-                f"Layer {self.layer}, transformed, takes {4 * shape[0] * shape[1] / 1e9:.2f} GB in "
-                f"{tempfile.gettempdir()}, which cannot be written: {os.strerror(error.errno or 0)}. Make "
-                "room, or set TMPDIR to another folder."
-            ) from error
+        with self._turn:  # analyses ask from several threads
+            if not self._is_mapped:
+                vars(self)["_values"] = self._all()
+        values: np.ndarray = vars(self)["_values"]
+        return values
 
     @cached_property
     def blocks(self) -> tuple[np.ndarray, ...]:
@@ -163,9 +159,30 @@ class MappedLayer(LayerVectors):
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Some rows; if not all are mapped yet, these alone are. *Shape:* (len(rows), d_model), float32."""
-        if "values" in vars(self):
-            return super().take(rows)
-        return self.map.apply(self._stored.take(rows))
+        return super().take(rows) if self._is_mapped else self.map.apply(self._stored.take(rows))
+
+    @property
+    def _is_mapped(self) -> bool:
+        return "_values" in vars(self)
+
+    def _all(self) -> np.ndarray:
+        n_words = len(self.word_ids)
+        n_bytes = 4 * n_words * self.d_model
+        mapped = (self._rows(start) for start in range(0, n_words, ROWS_AT_ONCE))
+        if n_bytes <= IN_MEMORY:
+            return np.concatenate(list(mapped))
+        try:
+            with tempfile.TemporaryFile(prefix="repstore-") as file:
+                for rows in mapped:
+                    file.write(rows.data)
+                file.flush()
+                return np.memmap(file, np.float32, "r", shape=(n_words, self.d_model))
+        except OSError as error:
+            raise StoreError(
+                f"Layer {self.layer}, transformed, takes {n_bytes / 1e9:.2f} GB in {tempfile.gettempdir()}, "
+                f"which cannot be written: {os.strerror(error.errno or 0)}. "
+                "Make room, or set TMPDIR to another folder."
+            ) from error
 
     def _rows(self, start: int) -> np.ndarray:
         """The rows from here on, mapped: always the same together, whatever the parts."""
