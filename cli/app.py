@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli import asking, indexes, layers, making, near, probes, upkeep
+from repstore.cli import asking, indexes, layers, making, near, probes, transforms, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,3 +50,4 @@ for command in (
     app.command()(command)
 app.add_typer(probes.probe, name="probe")
 app.add_typer(indexes.index, name="index")
+app.add_typer(transforms.transform, name="transform")

@@ -14,6 +14,7 @@ from repstore.cli.options import (
     PlotOption,
     SpaceOption,
     StorePath,
+    TransformOption,
     bytes_of,
     layers_of,
     open_store,
@@ -48,6 +49,7 @@ def compare(
         ),
     ] = None,
     standardize: SpaceOption = "none",
+    transform: TransformOption = None,
     k: Annotated[
         int | None, typer.Option("-k", min=1, help="Neighbors of each word, for knn; 10 unless given.")
     ] = None,
@@ -69,7 +71,7 @@ def compare(
 
     Example: repstore compare store/ --metric cka --runs smollm2/base,smollm2/repeat --plot heat.png
     """
-    opened = open_store(store)
+    opened = open_store(store, transform)
     runs = runs_of(opened, run)
     if table is not None:
         if metric != "rsa":
@@ -110,6 +112,7 @@ def geometry(
     ] = None,
     layers: LayersOption = "all",
     standardize: SpaceOption = "none",
+    transform: TransformOption = None,
     sample: Annotated[int, typer.Option(min=0, help="Measure over this many words; 0 for all.")] = 10_000,
     resamples: Annotated[
         int, typer.Option(min=0, help="For the bands of the intrinsic dimension; 0 for none.")
@@ -123,7 +126,7 @@ def geometry(
 
     Example: repstore geometry store/ --run smollm2/base --measure all --plot geometry.png
     """
-    opened = open_store(store)
+    opened = open_store(store, transform)
     with showing_progress(PATIENCE) as progress:
         result = opened.geometry(
             cast(list[Measure], [name.strip() for name in measure.split(",")]),  # the store checks them

@@ -16,6 +16,7 @@ from repstore.cli.options import (
     RunOption,
     SpaceOption,
     StorePath,
+    TransformOption,
     layers_of,
     open_store,
 )
@@ -26,6 +27,7 @@ from repstore.spec import Metric, Search
 if TYPE_CHECKING:
     from repstore.results import ResultTable
     from repstore.spec import EncodedWord
+    from repstore.store import Store
 
 ID = r"\d{14}"
 """How a word_id is written; shorter numbers are words like any other."""
@@ -63,6 +65,7 @@ def neighbors(
     search: Annotated[
         Search, typer.Option(help="All words, an index, or an index where the layer is very large.")
     ] = "auto",
+    transform: TransformOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
@@ -87,12 +90,12 @@ def neighbors(
         if word_id is not None or sense is not None:
             raise typer.BadParameter("--encode takes a word and its --text, no --word-id and no --sense.")
         new = _encoded(store, word, text, run, model)
-        show(open_store(store).neighbors(new, **asked), format, plot)
+        show(open_store(store, transform).neighbors(new, **asked), format, plot)
         return
     if model is not None:
         raise typer.BadParameter("--model is of --encode.")
     given = word_id if word_id is not None else int(word) if word and re.fullmatch(ID, word) else word
-    show(_found(store, given, asked | {"text": text, "sense": sense}), format, plot)
+    show(_found(open_store(store, transform), given, asked | {"text": text, "sense": sense}), format, plot)
 
 
 def hubness(
@@ -102,6 +105,7 @@ def hubness(
     k: Annotated[int, typer.Option("-k", min=1, help="Neighbors of each word.")] = 10,
     metric: MetricOption = "cosine",
     standardize: SpaceOption = "none",
+    transform: TransformOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
@@ -110,7 +114,7 @@ def hubness(
     Example: repstore hubness store/ --run smollm2/base --layers 0-30 --plot hubness.png
     """
     with showing_progress() as progress:
-        result = open_store(store).hubness(
+        result = open_store(store, transform).hubness(
             run=run,
             layer=layers_of(layers),
             k=k,
@@ -132,9 +136,8 @@ def _encoded(
         return repstore.encode_word(store, word, text, run=run, model=model, progress=progress)
 
 
-def _found(store: Path, word: str | int | None, asked: dict[str, Any]) -> ResultTable:
+def _found(opened: Store, word: str | int | None, asked: dict[str, Any]) -> ResultTable:
     """The answer; where several uses fit and somebody is there to ask, of the one that is picked."""
-    opened = open_store(store)
     try:
         return opened.neighbors(word, **asked)
     except SeveralWordsError as several:

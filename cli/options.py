@@ -14,6 +14,7 @@ from repstore.spec import Frame
 if TYPE_CHECKING:
     from repstore.store import Store
 
+
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 PlotOption = Annotated[
@@ -27,16 +28,23 @@ SpaceOption = Annotated[
     typer.Option("--standardize", help="Vectors as stored, less the mean of the run, or standardized by it."),
 ]
 MemoryOption = Annotated[str, typer.Option(metavar="SIZE", help="Most memory to work in, such as 2GB.")]
+TransformOption = Annotated[
+    str | None,
+    typer.Option(
+        "--transform", metavar="NAME", help='Vectors as this transform maps them ("transform fit").'
+    ),
+]
 LayersOption = Annotated[str, typer.Option(help='Layers: "all", or numbers and ranges such as 0,4,8-12.')]
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
-def open_store(path: Path) -> Store:
-    """The store of a command."""
+def open_store(path: Path, transform: str | None = None) -> Store:
+    """The store of a command, seen through a transform if one is named."""
     import repstore
 
-    return repstore.open(path)
+    store = repstore.open(path)
+    return store if transform is None else store.transformed(transform)
 
 
 def layers_of(given: str) -> list[int] | Literal["all"]:

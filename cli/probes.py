@@ -13,6 +13,7 @@ from repstore.cli.options import (
     PlotOption,
     SpaceOption,
     StorePath,
+    TransformOption,
     layers_of,
     open_store,
 )
@@ -76,6 +77,7 @@ def wic(
     layers: LayersOption = "all",
     target: TargetOption = None,
     standardize: PairSpaceOption = "corpus",
+    transform: TransformOption = None,
     threshold: ThresholdOption = "exact",
     pos: PairPosOption = None,
     select_on: SelectOption = "dev",
@@ -90,7 +92,7 @@ def wic(
 
     Example: repstore probe wic store/ --run smollm2/base --run smollm2/repeat --plot wic.png
     """
-    result = open_store(store).probe(
+    result = open_store(store, transform).probe(
         "wic",
         run=run,
         run_b=run_b,
@@ -116,6 +118,7 @@ def pairs(
     layers: LayersOption = "all",
     target: TargetOption = None,
     standardize: PairSpaceOption = "corpus",
+    transform: TransformOption = None,
     threshold: ThresholdOption = "exact",
     pos: PairPosOption = None,
     select_on: SelectOption = "dev",
@@ -130,7 +133,7 @@ def pairs(
 
     Example: repstore probe pairs store/ --run smollm2/base --evaluate-on all --plot pairs.png
     """
-    result = open_store(store).probe(
+    result = open_store(store, transform).probe(
         "pairs",
         run=run,
         run_b=run_b,
@@ -157,6 +160,7 @@ def knn_wsd(
     train_on: TrainOption = None,
     evaluate_on: SplitsOption = None,
     standardize: SpaceOption = "corpus",
+    transform: TransformOption = None,
     pos: PosOption = None,
     lemma: LemmaOption = None,
     resamples: ResamplesOption = 10_000,
@@ -168,7 +172,7 @@ def knn_wsd(
 
     Example: repstore probe knn-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store).probe(
+    result = open_store(store, transform).probe(
         "knn-wsd",
         run=run,
         layer=layers_of(layers),
@@ -192,6 +196,7 @@ def centroid_wsd(
     train_on: TrainOption = None,
     evaluate_on: SplitsOption = None,
     standardize: SpaceOption = "corpus",
+    transform: TransformOption = None,
     pos: PosOption = None,
     lemma: LemmaOption = None,
     resamples: ResamplesOption = 10_000,
@@ -203,7 +208,7 @@ def centroid_wsd(
 
     Example: repstore probe centroid-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store).probe(
+    result = open_store(store, transform).probe(
         "centroid-wsd",
         run=run,
         layer=layers_of(layers),
@@ -226,6 +231,7 @@ def wsi(
     method: Annotated[Clustering, typer.Option(help="How words are clustered.")] = "kmeans",
     evaluate_on: SplitsOption = None,
     standardize: SpaceOption = "corpus",
+    transform: TransformOption = None,
     pos: PosOption = None,
     lemma: LemmaOption = None,
     resamples: ResamplesOption = 10_000,
@@ -237,7 +243,7 @@ def wsi(
 
     Example: repstore probe wsi store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store).probe(
+    result = open_store(store, transform).probe(
         "wsi",
         run=run,
         layer=layers_of(layers),

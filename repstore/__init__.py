@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
     from repstore.store import Store, open
+    from repstore.transforming import drop_transform, fit_transform, list_transforms
     from repstore.upkeep import repair, verify
 
 __version__ = version("repstore")
@@ -42,9 +43,12 @@ _HOMES = {
     "audit": "repstore.auditing",
     "build_index": "repstore.indexing",
     "drop_index": "repstore.indexing",
+    "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
+    "fit_transform": "repstore.transforming",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
+    "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
     "verify": "repstore.upkeep",
@@ -64,9 +68,12 @@ __all__ = [
     "audit",
     "build_index",
     "drop_index",
+    "drop_transform",
     "encode_word",
+    "fit_transform",
     "ingest",
     "list_indexes",
+    "list_transforms",
     "open",
     "repair",
     "reproduce",

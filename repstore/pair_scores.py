@@ -114,9 +114,14 @@ def scores_of(
         asked: the question.
 
     Raises:
-        ArgumentError: the two runs have vectors of different widths.
+        ArgumentError: the two runs have vectors of different widths, or coordinates of their own.
     """
     second = second or run
+    if second.own_axes and second.label != run.label:
+        raise ArgumentError(
+            f"{run.label} and {second.label} each have coordinates of their own; no cosine between them is "
+            "defined. Ask of one run, or through another transform."
+        )
     if second.info.spec.model.d_model != run.info.spec.model.d_model:
         raise ArgumentError(
             f"Vectors of {run.label} and {second.label} differ in width; no cosine is defined."

@@ -63,16 +63,21 @@ def query_of(
 
 
 def _encoded(run: Run, word: EncodedWord) -> Query:
-    if word.run_id != run.info.run_id:
+    if word.run_id != run.info.spec.run_id:
         raise ArgumentError(
             f"This word was encoded as another run does it, not as {run.label}. Encode it again."
         )
     known = {"form": word.form, "text": word.text}
-    return Query(f'"{word.form}" (a new word)', known, None, lambda _, layer: word.vectors[layer])
+    return Query(
+        f'"{word.form}" (a new word)',
+        known,
+        None,
+        lambda _, layer: run.vectors.seen(layer, word.vectors[layer]),
+    )
 
 
 def _vector(run: Run, vector: np.ndarray, layers: Sequence[int]) -> Query:
-    d_model = run.info.spec.model.d_model
+    d_model = run.vectors.layer(layers[0]).d_model
     shapes = [(d_model,), (len(layers), d_model)]
     if vector.shape not in shapes or not np.issubdtype(vector.dtype, np.floating):
         raise ArgumentError(

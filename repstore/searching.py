@@ -203,6 +203,12 @@ def _index_of(
     run: Run, layer: int, asked: NeighborSearch
 ) -> tuple[Candidates | None, IndexInfo | None, list[str]]:
     """The index to use, if it is asked for or chosen, and is sound and current."""
+    if run.transform is not None:
+        if asked.search == "index":
+            raise ArgumentError(
+                f'Indexes are of vectors as stored, not through "{run.transform}". Search exactly.'
+            )
+        return None, None, []
     n_words = len(run.vectors.word_ids)
     if asked.search == "exact" or (asked.search == "auto" and n_words <= EXACT_UP_TO):
         return None, None, []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -10,6 +12,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from repstore.comparisons import Comparisons
+from repstore.errors import ArgumentError
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import ResultTable
@@ -18,6 +21,8 @@ from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
 from repstore.storage.runs import open_store
+from repstore.storage.transformed import through
+from repstore.storage.transforms import check_name
 from repstore.storage.vectors import LayerVectors
 
 TOTALS = """
@@ -49,6 +54,7 @@ class Store(Probes, Neighborhoods, Comparisons):
         self._layout = layout
         self._catalog = Catalog(layout)
         self._lookup = Lookup(layout, self._catalog)
+        self._transform: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +72,32 @@ class Store(Probes, Neighborhoods, Comparisons):
         return str(self._layout.root)
 
     def __repr__(self) -> str:
-        return f"Store({str(self._layout.root)!r}, runs={list(self._lookup.labels.values())})"
+        seen = "" if self._transform is None else f", transform={self._transform!r}"
+        return f"Store({str(self._layout.root)!r}, runs={list(self._lookup.labels.values())}{seen})"
 
     def close(self) -> None:
         """Close the store."""
         self._catalog.close()
+
+    def transformed(self, name: str) -> Store:
+        """The same open store, its runs seen through their transform of this name (`repstore.fit_transform`).
+
+        Whatever takes vectors takes mapped ones; ``standardize`` comes after the transform, and "all" layers
+        are those that it was fitted on. Closing either store closes both.
+
+        Raises:
+            ArgumentError: this is no name, or the store is seen through a transform already.
+            NotFoundError: when a run is asked about that has no such transform.
+        """
+        check_name(name)
+        if self._transform is not None:
+            raise ArgumentError(
+                f'The store is seen through "{self._transform}". Ask the store as opened for "{name}".'
+            )
+        other = copy(self)
+        other._transform = name
+        other._lookup = Lookup(self._layout, self._catalog, partial(through, name=name))
+        return other
 
     def runs(self) -> ResultTable:
         """The runs, one row each: settings, shape, and how much of each is committed."""
@@ -147,7 +174,7 @@ class Store(Probes, Neighborhoods, Comparisons):
         return ResultTable(table, f"Words with {given}" if given else "Words")
 
     def vectors(self, *, layer: int, run: str | None = None) -> LayerVectors:
-        """One layer's word vectors, memory-mapped: ``.word_ids`` and ``.values``.
+        """One layer's word vectors, memory-mapped or mapped by a transform: ``.word_ids`` and ``.values``.
 
         Raises:
             NotFoundError: no such run or layer.
@@ -165,7 +192,12 @@ class Store(Probes, Neighborhoods, Comparisons):
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
+            ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
+        if self._transform is not None:
+            raise ArgumentError(
+                f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
+            )
         values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
         table = self._catalog.select(query, values, self._lookup.labels)
         return ResultTable(table, "Result of SQL", provenance={"sql": query})

@@ -118,7 +118,7 @@ MISUSED = {
     "no such target": (["probe", "pairs", "STORE", "--target", "rating"], "rating"),
     "negative resamples": (["probe", "wic", "STORE", "--resamples", "-1"], "--resamples"),
     "negative seed": (["probe", "wic", "STORE", "--seed", "-1"], "--seed"),
-    "no such metric": (["compare", "STORE", "--metric", "svcca"], "svcca"),
+    "no such metric": (["compare", "STORE", "--metric", "canonical"], "canonical"),
     "no neighbors": (["neighbors", "STORE", "bank", "-k", "0"], "-k"),
     "no words": (["words", "STORE", "--limit", "0"], "--limit"),
     "word and word_id": (["neighbors", "STORE", "bank", "--word-id", "5"], "not both"),

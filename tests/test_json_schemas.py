@@ -14,13 +14,14 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore.schemas import json_schema
 
-NAMES = ("store", "corpus", "run", "part", "index")
+NAMES = ("store", "corpus", "run", "part", "index", "transform")
 PLACES = {
     "store": "store.json",
     "corpus": "corpora/*/corpus.json",
     "run": "runs/*/run.json",
     "part": "runs/*/manifest/*.json",
     "index": "runs/*/index/*.json",
+    "transform": "runs/*/transforms/*/transform.json",
 }
 
 
@@ -38,6 +39,11 @@ def ingested(tmp_path_factory, tiny_model, sentences) -> Path:
     )
     for kind, standardize in (("rabitq", "none"), ("ivf", "center"), ("hnsw", "corpus")):
         repstore.build_index(folder / "store", run="bert/base", layer=1, kind=kind, standardize=standardize)
+    for name, kind, options in (
+        ("pca2", "pca", {"k": 2, "where": "lemma <> 'nothing'", "sample": 20}),
+        ("std", "standardize", {"layer": [0, 1]}),
+    ):
+        repstore.fit_transform(folder / "store", name, kind=kind, run="bert/base", **options)
     return folder / "store"
 
 
@@ -160,6 +166,13 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("index", {"parts": []}),
         ("index", {"held_out": []}),
         ("index", {"n_words": 1}),
+        ("transform", {"name": "../pca"}),
+        ("transform", {"kind": "ica"}),
+        ("transform", {"k": 0}),
+        ("transform", {"parts": []}),
+        ("transform", {"n_words": 1}),
+        ("transform", {"layers": []}),
+        ("transform", {"words_sha256": None}),
     ],
 )
 def test_values_that_cannot_be_are_noticed(ingested, name, change):

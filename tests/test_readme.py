@@ -1,4 +1,4 @@
-"""The code of README.md and of docs/pairs.md, senses.md and neighbors.md runs, on a real model."""
+"""The code of README.md and of some pages of docs runs, on a real model."""
 
 import json
 import re
@@ -20,7 +20,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAIRS = (ROOT / "docs" / "pairs.md").read_text(encoding="utf-8")
 SENSES = (ROOT / "docs" / "senses.md").read_text(encoding="utf-8")
 NEIGHBORS = (ROOT / "docs" / "neighbors.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README + PAIRS + SENSES + NEIGHBORS, re.MULTILINE | re.DOTALL)
+TRANSFORMS = (ROOT / "docs" / "transforms.md").read_text(encoding="utf-8")
+PAGES = README + PAIRS + SENSES + NEIGHBORS + TRANSFORMS
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 # What was printed stands in blocks without a language; some of these hold commands, too.
 LINES = [line for _, block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]

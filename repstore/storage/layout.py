@@ -8,6 +8,7 @@ from pathlib import Path
 
 ENTRY = re.compile(r"part-\d{5,}\.json")
 INDEX_INFO = re.compile(r"layer-(\d{2,})-(none|center|corpus)\.json")
+TRANSFORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +145,52 @@ class RunLayout:
     def index(self, layer: int, frame: str, edition: str) -> Path:
         """A FAISS file; an index built anew is another edition."""
         return self.indexes / f"layer-{layer:02d}-{frame}-{edition}.faiss"
+
+    @property
+    def transforms(self) -> Path:
+        """Folder of the transforms, each in a folder of its name."""
+        return self.root / "transforms"
+
+    def transform(self, name: str) -> TransformLayout:
+        """Paths of one transform."""
+        return TransformLayout(self.transforms / name)
+
+    def transform_layouts(self) -> list[TransformLayout]:
+        """The transforms that count, in order of their names: those with a file that says so."""
+        found = [TransformLayout(path) for path in sorted(self.transforms.glob("*"))]
+        return [one for one in found if TRANSFORM_NAME.fullmatch(one.name) and one.info.exists()]
+
+
+@dataclass(frozen=True, slots=True)
+class TransformLayout:
+    """Paths inside ``runs/<run_id>/transforms/<name>``."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.root.name
+
+    @property
+    def run(self) -> RunLayout:
+        """The run that it is of."""
+        return RunLayout(self.root.parent.parent)
+
+    @property
+    def info(self) -> Path:
+        """``transform.json``: makes the transform count."""
+        return self.root / "transform.json"
+
+    @property
+    def words(self) -> Path:
+        """The words that it was fitted on."""
+        return self.root / "words.npy"
+
+    def layer(self, layer: int) -> Path:
+        """The map of a layer."""
+        return self.root / f"layer-{layer:02d}.npz"
+
+    def files(self) -> list[Path]:
+        """The files of words and maps, whether the `info` names them or not."""
+        return [path for path in (self.words, *sorted(self.root.glob("layer-*.npz"))) if path.exists()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.pairs import FoundPairs, find_pairs
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
-from repstore.storage.vectors import RunVectors
+from repstore.storage.vectors import RunVectors, Vectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
 RUN_PARTS = "SELECT file, sha256 FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
@@ -50,7 +50,8 @@ MATCHING = """
 SELECT word_id, text_id, position, char_start, char_end, form, lemma, pos, sense, gloss, text, split, language
 FROM words JOIN texts USING (text_id)
 WHERE corpus_id = $corpus_id AND ($lemma IS NULL OR coalesce(lemma, form) <> $lemma)
-  AND ($text IS NULL OR text <> $text)
+  AND ($text IS NULL OR text <> $text) AND ($split IS NULL OR split = $split)
+  AND ($side IS NULL OR word_id IN (SELECT CASE $side WHEN 'a' THEN word_a ELSE word_b END FROM pairs))
 """
 NAMED = """
 WITH wanted AS (SELECT unnest($names) AS name)
@@ -77,18 +78,22 @@ class Run:
     """A run of an open store.
 
     Attributes:
-        info: what it is.
+        info: what it is. Its run_id is that of the vectors shown: through a transform, more than the run's.
         label: the name it goes by.
         vectors: its vectors.
         folder: where it stands.
         parts: SHA-256 of its parts that have vectors, in order.
+        transform: through which its vectors are seen; None as stored.
+        own_axes: whether its coordinates are its own, so that there is no cosine with vectors of another run.
     """
 
     info: RunInfo
     label: str
-    vectors: RunVectors
+    vectors: Vectors
     folder: RunLayout
     parts: tuple[str, ...]
+    transform: str | None = None
+    own_axes: bool = False
 
     def layers(self, given: Layers) -> list[int]:
         """The layers a user asks for, as numbers.
@@ -100,7 +105,7 @@ class Run:
         if isinstance(given, str):
             if given != "all":
                 raise ArgumentError(f'"{given}" is no layer. Give a number, several, or "all".')
-            return list(range(self.info.spec.model.n_layers))
+            return self.vectors.layers
         try:
             asked = given if isinstance(given, Iterable) else [given]
             layers = list(dict.fromkeys(index(layer) for layer in asked))
@@ -114,9 +119,12 @@ class Run:
 
 
 class Lookup:
-    """Names to things, over one catalog."""
+    """Names to things, over one catalog; runs `through` something that shows other vectors, if given."""
 
-    def __init__(self, layout: Layout, catalog: Catalog) -> None:
+    def __init__(
+        self, layout: Layout, catalog: Catalog, through: Callable[[Run], Run] = lambda run: run
+    ) -> None:
+        self._through = through
         self._layout = layout
         self._catalog = catalog
         self._runs: dict[str, Run] = {}
@@ -179,7 +187,14 @@ class Lookup:
         return self._catalog.query(FIND_WORDS, dict.fromkeys(names) | criteria | {"limit": limit})
 
     def matching(
-        self, run: Run, where: str | None, *, not_lemma: str | None = None, not_text: str | None = None
+        self,
+        run: Run,
+        where: str | None,
+        *,
+        not_lemma: str | None = None,
+        not_text: str | None = None,
+        side: Literal["a", "b"] | None = None,
+        split: str | None = None,
     ) -> np.ndarray:
         """The words of a run's corpus for which a condition holds. *Shape:* (n,), int64.
 
@@ -188,11 +203,14 @@ class Lookup:
             where: an SQL expression over the columns of words and their texts.
             not_lemma: not words of this lemma.
             not_text: not words of this text.
+            side: only words that stand first (``a``) or second (``b``) in a pair.
+            split: only words whose text is of this split.
 
         Raises:
             QueryError: `where` is not such an expression.
         """
         known = {"corpus_id": run.info.spec.corpus_id, "lemma": not_lemma, "text": not_text}
+        known |= {"side": side, "split": split}
         found = self._catalog.filtered(MATCHING, known, "true" if where is None else where, "word_id")
         word_ids: np.ndarray = found["word_id"].to_numpy()
         return word_ids
@@ -301,7 +319,8 @@ class Lookup:
             vectors = RunVectors(
                 [folder.root / file for file in parts["file"].to_pylist()], info.spec.model.n_layers, label
             )
-            self._runs[run_id] = Run(info, label, vectors, folder, tuple(parts["sha256"].to_pylist()))
+            stored = Run(info, label, vectors, folder, tuple(parts["sha256"].to_pylist()))
+            self._runs[run_id] = self._through(stored)
         return self._runs[run_id]
 
 

@@ -11,7 +11,8 @@ from repstore.errors import StoreDamagedError
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpus
 from repstore.storage.index import read_info
-from repstore.storage.layout import INDEX_INFO, Layout
+from repstore.storage.layout import INDEX_INFO, Layout, TransformLayout
+from repstore.storage.transforms import read_info as read_transform_info
 
 
 def ingest_command(layout: Layout, run: RunInfo) -> str:
@@ -48,3 +49,27 @@ def index_command(layout: Layout, run: RunInfo, info: Path) -> str:
     with suppress(StoreDamagedError):
         arguments += ["--kind", read_info(info).kind]
     return shlex.join([*arguments, "--standardize", frame])
+
+
+def transform_command(layout: Layout, run: RunInfo, place: TransformLayout) -> str:
+    """The command that fits a transform anew, with the options it had if its JSON file still says so."""
+    try:
+        info = read_transform_info(place)
+    except StoreDamagedError:
+        return f'the command that fitted transform "{place.name}" of {run.name}: what it was is damaged, too'
+    on = info.fitted_on
+    options = {
+        "--kind": info.kind,
+        "-k": info.k,
+        "--layer": ",".join(str(one.layer) for one in info.layers),
+        "--where": on.where,
+        "--side": on.side,
+        "--split": on.split,
+        "--sample": on.sample,
+        "--seed": on.seed or None,
+    }
+    arguments = ["repstore", "transform", "fit", str(layout.root), place.name]
+    arguments += ["--run", f"{run.name}@{run.corpus}"]
+    for option, value in options.items():
+        arguments += [] if value is None else [option, str(value)]
+    return shlex.join(arguments)

@@ -8,7 +8,7 @@ from repstore.errors import StoreDamagedError, StoreError
 from repstore.storage.catalog import publish_catalog
 from repstore.storage.files import TEMPORARY, make_folder, publish
 from repstore.storage.layout import Layout, RunLayout
-from repstore.storage.remaking import index_command, ingest_command
+from repstore.storage.remaking import index_command, ingest_command, transform_command
 from repstore.storage.runs import read_run
 from repstore.storage.verify import check
 
@@ -24,7 +24,9 @@ def repair(layout: Layout) -> list[str]:
     done: list[str] = []
     units = []
     for finding in check(layout):
-        if finding.problem == "incomplete" or (finding.problem == "stale" and "/index/" in finding.path):
+        if finding.problem == "incomplete" or (
+            finding.problem == "stale" and finding.path.startswith("runs/")
+        ):
             done.append(f"{finding.detail[0].upper()}{finding.detail[1:]}")
         elif finding.problem == "unfinished" and finding.path != layout.catalog.name:
             _remove(layout.root / finding.path)
@@ -43,10 +45,10 @@ def repair(layout: Layout) -> list[str]:
 
 
 def _remove(unfinished: Path) -> None:
-    """Remove a file, and the folder that was to be renamed with it."""
+    """Remove a file, and the folder that was to be renamed with it, or that was to be a transform."""
     unfinished.unlink()
     folder = unfinished.parent
-    if folder.suffix == TEMPORARY and not any(folder.iterdir()):
+    if (folder.suffix == TEMPORARY or folder.parent.name == "transforms") and not any(folder.iterdir()):
         folder.rmdir()
 
 
@@ -63,7 +65,7 @@ def _command_of_corpus(layout: Layout, corpus_id: str) -> str | None:
 
 
 def _quarantine(layout: Layout, unit: str) -> list[str]:
-    """Move a corpus, a run, one part (named by its manifest entry) or index (by its JSON) out of the way."""
+    """Move a corpus, a run, a transform, a part (named by its manifest entry) or index (by its JSON) away."""
     source = layout.root / unit
     moved = [source]
     command = "run the command that ingested it"
@@ -76,6 +78,9 @@ def _quarantine(layout: Layout, unit: str) -> list[str]:
         run = RunLayout(source.parent.parent)
         moved += run.editions(source)
         command = index_command(layout, read_run(layout, run.root.name), source)
+    elif source.parent.name == "transforms":
+        run = RunLayout(source.parent.parent)
+        command = transform_command(layout, read_run(layout, run.root.name), run.transform(source.name))
     elif source.parent == layout.corpora:
         command = _command_of_corpus(layout, source.name) or command
     for path in moved:  # the manifest entry or JSON first: what it no longer names does not exist

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -98,6 +98,30 @@ class LayerVectors:
         return np.cumsum([0, *sizes[:-1]])
 
 
+class Vectors(Protocol):
+    """All layers of a run: as they are stored (`RunVectors`), or as something shows them."""
+
+    @property
+    def word_ids(self) -> np.ndarray:
+        """Words that have vectors. *Shape:* (n_words,), int64, ascending."""
+
+    @property
+    def layers(self) -> list[int]:
+        """The layers there are."""
+
+    def layer(self, layer: int) -> LayerVectors:
+        """The vectors of one layer."""
+
+    def check_layer(self, layer: int) -> None:
+        """Refuse a layer that is not there."""
+
+    def rows(self, word_ids: np.ndarray) -> np.ndarray:
+        """Row of each word in every layer; -1 for a word without a vector."""
+
+    def seen(self, layer: int, vector: np.ndarray) -> np.ndarray:
+        """A vector in the coordinates of the stored ones, as it is shown."""
+
+
 class RunVectors:
     """All layers of a run, over the parts committed when it was opened."""
 
@@ -115,6 +139,11 @@ class RunVectors:
                 f"{self._label} has no vectors: its ingest is not finished, or all its words are in skipped."
             )
         return np.concatenate([part.word_ids for part in self._parts])
+
+    @property
+    def layers(self) -> list[int]:
+        """The layers there are."""
+        return list(range(self._n_layers))
 
     def layer(self, layer: int) -> LayerVectors:
         """The vectors of one layer.
@@ -142,6 +171,11 @@ class RunVectors:
     def rows(self, word_ids: np.ndarray) -> np.ndarray:
         """Row of each word in every layer; -1 for a word without a vector. *Shape:* as `word_ids`, int64."""
         return rows_of(self.word_ids, word_ids)
+
+    def seen(self, layer: int, vector: np.ndarray) -> np.ndarray:
+        """A vector in the coordinates of the stored ones: itself."""
+        self.check_layer(layer)
+        return vector
 
 
 def rows_of(known: np.ndarray, word_ids: np.ndarray) -> np.ndarray:

@@ -19,12 +19,14 @@ from repstore.storage.catalog import is_current
 from repstore.storage.corpora import read_corpus
 from repstore.storage.files import TEMPORARY, read_json, sha256_of
 from repstore.storage.index import read_info
-from repstore.storage.layout import CorpusLayout, Layout, RunLayout
+from repstore.storage.layout import CorpusLayout, Layout, RunLayout, TransformLayout
 from repstore.storage.lock import writer_of
 from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
-from repstore.storage.remaking import index_command, ingest_command
+from repstore.storage.remaking import index_command, ingest_command, transform_command
 from repstore.storage.runs import read_run
+from repstore.storage.transforms import files_of
+from repstore.storage.transforms import read_info as read_transform_info
 
 Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign", "writing"]
 PASSING: set[Problem] = {"stale", "incomplete", "unfinished", "foreign"}
@@ -37,8 +39,8 @@ class Finding:
 
     Attributes:
         path: which file, relative to the store.
-        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog or index, which knows
-            other parts than the run now has; an ``incomplete`` run, whose ingest has to be resumed; an
+        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog, index or transform, which
+            knows other parts than the run now has; an ``incomplete`` run, whose ingest has to be resumed; an
             ``unfinished`` file that a crash left; a ``foreign`` file; another process was ``writing``
             meanwhile.
         detail: what is wrong with it, and which words it touches.
@@ -54,8 +56,8 @@ class Finding:
 def verify(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
     """Read every byte of a store and compare it with what was recorded when it was written.
 
-    What is committed is judged in any case. If another process writes meanwhile, the catalog, the indexes and
-    what no manifest names yet are not: in a moment they are right.
+    What is committed is judged in any case. If another process writes meanwhile, the catalog, the indexes,
+    the transforms and what no manifest names yet are not: in a moment they are right.
 
     Args:
         layout: the store.
@@ -81,9 +83,10 @@ def check(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> l
 
 
 def _writing(layout: Layout) -> tuple[str | None, list[tuple[int, int]]]:
-    """Who writes, and which catalog and indexes are in place: whoever has written leaves new ones."""
+    """Who writes, and what is in place that is derived: whoever has written leaves a new one."""
     in_place = []
-    for path in (layout.catalog_digest, *sorted(layout.runs.glob("*/index/*.json"))):
+    derived = (*layout.runs.glob("*/index/*.json"), *layout.runs.glob("*/transforms/*/*.json"))
+    for path in (layout.catalog_digest, *sorted(derived)):
         with suppress(FileNotFoundError):
             stat = path.stat()
             in_place.append((stat.st_ino, stat.st_mtime_ns))
@@ -93,12 +96,14 @@ def _writing(layout: Layout) -> tuple[str | None, list[tuple[int, int]]]:
 UNFINISHED = re.compile(
     r"((store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
     r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json)"
-    r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json))" + re.escape(TEMPORARY) + ")"
+    r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json)"
+    r"|runs/\w+/transforms/[\w.-]+/(transform\.json|words\.npy|layer-\d+\.npz))" + re.escape(TEMPORARY) + ")"
     r"|runs/\w+/index/layer-\d+-\w+-[0-9a-f]{8}\.faiss$"
+    r"|runs/\w+/transforms/[\w.-]+/(words\.npy|layer-\d+\.npz)$"
 )
 """Names under which files and folders are written before they are renamed or a JSON file names them."""
 
-DERIVED = re.compile(r"catalog\.|runs/\w+/index/")
+DERIVED = re.compile(r"catalog\.|runs/\w+/(index|transforms)/")
 """Names of what is derived from the rest, and replaced."""
 
 
@@ -158,6 +163,8 @@ class _Check:
             yield from self._part(files, run, path)
         for path in files.index_infos():
             yield from self._index(files, run, path)
+        for place in files.transform_layouts():
+            yield from self._transform(files, run, place)
         lacking = [part for part in range(run.n_parts) if not is_committed(files, part)]
         if lacking:
             command = ingest_command(self._layout, run)
@@ -212,11 +219,36 @@ class _Check:
         file = files.root / info.file
         self._known.add(file)
         yield from self._hash(file, info.sha256, f"not used; {command}", unit)
-        with suppress(StoreDamagedError):  # of a manifest, which is said where it stands
+        if not info.is_of(self._parts(files, info.parts)):
+            detail = f"it is of other parts than {run.name} has now, and not used; {command}"
+            yield Finding(unit, "stale", detail)
+
+    def _transform(self, files: RunLayout, run: RunInfo, place: TransformLayout) -> Iterator[Finding]:
+        unit = self._name(place.root)
+        command = transform_command(self._layout, run, place)
+        self._known.add(place.info)
+        try:
+            info = read_transform_info(place)
+        except StoreDamagedError:
+            self._known.update(place.files())
+            yield self._damaged(place.info, f"not used; {command}", unit)
+            return
+        for path, _, sha256 in files_of(place, info):
+            self._known.add(path)
+            yield from self._hash(path, sha256, f"not used; {command}", unit)
+        if not info.is_of(self._parts(files, info.parts)):
+            detail = (
+                f"{run.name} had other parts when it was fitted; it is used as it is; to fit it anew, drop it"
+            )
+            yield Finding(unit, "stale", f"{detail} first: {command}")
+
+    def _parts(self, files: RunLayout, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+        """SHA-256 of the parts of a run; `otherwise` if its manifest, judged elsewhere, is damaged."""
+        try:
             entries = [read_entry(entry) for entry in files.entries()]
-            if not info.is_of(entry.sha256 for entry in entries if entry.sha256):
-                detail = f"it is of other parts than {run.name} has now, and not used; {command}"
-                yield Finding(unit, "stale", detail)
+        except StoreDamagedError:
+            return otherwise
+        return tuple(entry.sha256 for entry in entries if entry.sha256)
 
     def _catalog(self) -> Iterator[Finding]:
         layout = self._layout

@@ -1,0 +1,97 @@
+"""Commands about transforms: ``repstore transform NAME``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from repstore.cli.options import FormatOption, LayersOption, RunOption, StorePath, bytes_of, layers_of
+from repstore.cli.render import show, showing_progress
+from repstore.spec import TransformKind
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the transform, such as pca64.")]
+
+transform = typer.Typer(no_args_is_help=True)
+
+
+@transform.callback()
+def transforms() -> None:
+    """Maps fitted on words of a run, by which other commands see its vectors (--transform NAME).
+
+    Example: repstore transform fit store/ pca64 --kind pca -k 64 --run smollm2/base
+    """
+
+
+@transform.command()
+def fit(
+    store: StorePath,
+    name: NameArgument,
+    kind: Annotated[TransformKind, typer.Option(help="What is fitted (docs/transforms.md).")],
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="Directions that pca keeps, or all-but-the-top removes.")
+    ] = None,
+    run: RunOption = None,
+    layer: LayersOption = "all",
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help="Only words for which this holds, such as \"pos = 'N'\"."),
+    ] = None,
+    side: Annotated[
+        Literal["a", "b"] | None,
+        typer.Option(help="Only words that stand first (a) or second (b) in a pair."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only words whose text is of this split.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=2, help="Only so many of these words; all unless given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
+    memory: Annotated[str, typer.Option(help="Most memory that fitting may take, such as 2GB.")] = "2GB",
+    format: FormatOption = "table",
+) -> None:
+    """Fit a transform of some layers of a run, and keep it under a name. It never changes afterwards.
+
+    Example: repstore transform fit store/ nouns --kind standardize --run smollm2/base --where "pos = 'N'"
+    """
+    import repstore
+
+    with showing_progress() as progress:
+        result = repstore.fit_transform(
+            store,
+            name,
+            kind=kind,
+            k=k,
+            run=run,
+            layer=layers_of(layer),
+            where=where,
+            side=side,
+            split=split,
+            sample=sample,
+            seed=seed,
+            memory=bytes_of(memory),
+            progress=progress,
+        )
+    show(result, format)
+
+
+@transform.command("list")
+def list_(store: StorePath, format: FormatOption = "table") -> None:
+    """List the transforms of a store, with the words they were fitted on, and whether they are current.
+
+    Example: repstore transform list store/
+    """
+    import repstore
+
+    show(repstore.list_transforms(store), format)
+
+
+@transform.command()
+def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
+    """Remove a transform of a run; the vectors stay.
+
+    Example: repstore transform drop store/ pca64 --run smollm2/base
+    """
+    import repstore
+
+    was_there = repstore.drop_transform(store, name, run=run)
+    print(f"Removed {name}." if was_there else f"There was no {name}.")
