@@ -1,4 +1,5 @@
-"""CKA of all pairs of layers: against the bare matrix products it needs, and within its budget of memory.
+"""The geometry of a store: CKA of all pairs of layers against the bare matrix products it needs, and within
+its budget of memory; corpus statistics of a layer against reading its bytes (layer_statistics.py has more).
 
 Vectors are in memory for the times, and in stored parts for the peaks; BLAS has all cores. At full size
 13 layers x 3,000 words x 1,024 dimensions are compared by tiles, and 6 x 40,000 x 256 by features. 33 layers
@@ -17,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from layer_statistics import corpus_statistics
 from read import Size, write_parts
 from report import Figure, main, ratio, side_by_side
 
@@ -52,7 +54,7 @@ print(most_taken(lambda: linear_cka(layers, memory=memory)))
 
 def measure(options: argparse.Namespace) -> list[Figure]:
     """All figures."""
-    return [*all_pairs(options.quick), *peak_memory(options.quick)]
+    return [*all_pairs(options.quick), *peak_memory(options.quick), *corpus_statistics(options)]
 
 
 def all_pairs(quick: bool) -> list[Figure]:

@@ -17,6 +17,7 @@ from repstore.cli.options import (
     SpaceOption,
     StorePath,
     TransformOption,
+    WhereOption,
     layers_of,
     open_store,
 )
@@ -56,10 +57,7 @@ def neighbors(
     ] = None,
     metric: MetricOption = "cosine",
     standardize: SpaceOption = "none",
-    where: Annotated[
-        str | None,
-        typer.Option(metavar="SQL", help="Only words for which this holds, such as \"pos = 'N'\"."),
-    ] = None,
+    where: WhereOption = None,
     other_lemmas: Annotated[bool, typer.Option("--other-lemmas", help="Only words of other lemmas.")] = False,
     other_texts: Annotated[bool, typer.Option("--other-texts", help="Only words of other texts.")] = False,
     search: Annotated[

@@ -27,6 +27,9 @@ SpaceOption = Annotated[
     Frame,
     typer.Option("--standardize", help="Vectors as stored, less the mean of the run, or standardized by it."),
 ]
+WhereOption = Annotated[
+    str | None, typer.Option(metavar="SQL", help="Only words for which this holds: \"pos = 'N'\".")
+]
 MemoryOption = Annotated[str, typer.Option(metavar="SIZE", help="Most memory to work in, such as 2GB.")]
 TransformOption = Annotated[
     str | None,

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from repstore.cli.options import FormatOption, LayersOption, RunOption, StorePath, bytes_of, layers_of
+from repstore.cli.options import (
+    FormatOption,
+    LayersOption,
+    MemoryOption,
+    RunOption,
+    StorePath,
+    WhereOption,
+    bytes_of,
+    layers_of,
+)
 from repstore.cli.render import show, showing_progress
 from repstore.spec import TransformKind
 
@@ -33,10 +42,7 @@ def fit(
     ] = None,
     run: RunOption = None,
     layer: LayersOption = "all",
-    where: Annotated[
-        str | None,
-        typer.Option(metavar="SQL", help="Only words for which this holds, such as \"pos = 'N'\"."),
-    ] = None,
+    where: WhereOption = None,
     side: Annotated[
         Literal["a", "b"] | None,
         typer.Option(help="Only words that stand first (a) or second (b) in a pair."),
@@ -46,7 +52,7 @@ def fit(
         int | None, typer.Option(min=2, help="Only so many of these words; all unless given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
-    memory: Annotated[str, typer.Option(help="Most memory that fitting may take, such as 2GB.")] = "2GB",
+    memory: MemoryOption = "2GB",
     format: FormatOption = "table",
 ) -> None:
     """Fit a transform of some layers of a run, and keep it under a name. It never changes afterwards.

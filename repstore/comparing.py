@@ -19,10 +19,10 @@ from repstore.analysis.rsa import rsa
 from repstore.analysis.space import space_of
 from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.results import Figure, ResultTable
-from repstore.sampling import check_sample, sampled
+from repstore.sampling import check_sample, meeting, sampled
 from repstore.searching import check_neighborhood
 from repstore.spec import Correlation, Estimator, Frame, Progress, Similarity
-from repstore.storage.lookup import Layers, Run
+from repstore.storage.lookup import Layers, Lookup, Run
 from repstore.storage.vectors import LayerVectors
 
 NAMES: dict[Similarity, str] = {
@@ -61,6 +61,7 @@ class Comparison:
         sample: over how many words; None for all.
         seed: decides which, and the folds of ``ridge``.
         memory: bytes to work in.
+        where: an SQL condition on the words; None for all.
     """
 
     metric: Similarity
@@ -72,6 +73,7 @@ class Comparison:
     sample: int | None
     seed: int
     memory: int
+    where: str | None
 
     def __post_init__(self) -> None:
         if self.metric not in get_args(Similarity):
@@ -97,7 +99,11 @@ class Comparison:
 
 
 def compare_layers(
-    runs: Sequence[Run], layers: Layers, asked: Comparison, progress: Callable[[Progress], None]
+    lookup: Lookup,
+    runs: Sequence[Run],
+    layers: Layers,
+    asked: Comparison,
+    progress: Callable[[Progress], None],
 ) -> ResultTable:
     """Every layer of a run against every layer of it or of a second, as `Store.compare` returns it."""
     if len(runs) > 2:
@@ -105,7 +111,7 @@ def compare_layers(
     first, second = runs[0], runs[-1]
     asked_layers = layers if isinstance(layers, int | str) else list(layers)
     across, up = first.layers(asked_layers), second.layers(asked_layers)
-    common = _common(first, second)
+    common = _common(lookup, first, second, asked.where)
     word_ids = sampled(common, asked.sample, asked.seed)
     values, notes = _values(
         _aligned(first, across, word_ids, asked.standardize),
@@ -126,7 +132,8 @@ def compare_layers(
     of_all = "" if len(word_ids) == len(common) else f" of {len(common):,}"
     return ResultTable(
         table,
-        f"{NAMES[asked.metric]} between the layers of {between} over {len(word_ids):,}{of_all} words",
+        f"{NAMES[asked.metric]} between the layers of {between} over {len(word_ids):,}{of_all} words"
+        + ("" if asked.where is None else f" where {asked.where}"),
         units={asked.metric: _unit(asked)},
         provenance={
             "runs": [run.info.run_id for run in runs],
@@ -135,6 +142,7 @@ def compare_layers(
             "metric": asked.metric,
             **{name: asked.option(name) for name in DEFAULTS.get(asked.metric, {})},
             "standardize": asked.standardize,
+            "where": asked.where,
             "n_words": len(word_ids),
             "n_common": len(common),
             "sample": asked.sample,
@@ -165,17 +173,19 @@ def _unit(asked: Comparison) -> str:
             return "cross-validated R² of layer_b from layer_a"
 
 
-def _common(first: Run, second: Run) -> np.ndarray:
-    """Words with vectors in both runs. *Shape:* (n_words,), int64, ascending."""
+def _common(lookup: Lookup, first: Run, second: Run, where: str | None) -> np.ndarray:
+    """Words with vectors in both runs for which a condition holds. *Shape:* (n_words,), int64, ascending."""
     common = np.intersect1d(first.vectors.word_ids, second.vectors.word_ids, assume_unique=True)
     if not len(common):
         raise ResultError(
             f"{first.label} and {second.label} have no words in common: they are over {first.info.corpus} "
             f"and {second.info.corpus}. Compare runs over one corpus."
         )
+    common = meeting(lookup, first, common, where)
     if len(common) < LEAST:
+        such = "" if where is None else f" for which {where} holds"
         raise ResultError(
-            f"Comparing layers needs at least {LEAST} words in common; there are {len(common)}."
+            f"Comparing layers needs at least {LEAST} words in common{such}; there are {len(common)}."
         )
     return common
 

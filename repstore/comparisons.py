@@ -29,6 +29,7 @@ class Comparisons:
         estimator: Estimator | None = None,
         bandwidth: float | None = None,
         correlation: Correlation | None = None,
+        where: str | None = None,
         sample: int | None = 2000,
         seed: int = 0,
         memory: int = MEMORY,
@@ -58,6 +59,8 @@ class Comparisons:
             bandwidth: of the Gaussian kernel, as a multiple of the median distance of words, for
                 ``rbf-cka``; 1 unless given.
             correlation: ``spearman``, unless given, or ``pearson``, for ``rsa``.
+            where: only words for which this SQL condition holds, over the columns of words and texts, such
+                as ``pos = 'N' AND position > 0``.
             sample: compare over this many words, drawn with `seed`; None for all.
             seed: decides the sample, and the folds of ``ridge``.
             memory: bytes to work in.
@@ -71,9 +74,12 @@ class Comparisons:
             NotFoundError: no such metric, run or layer.
             ArgumentError: an option of another metric is given, or `memory` does not suffice.
             ResultError: too few words, or none in common.
+            QueryError: `where` is not a condition on words.
         """
-        asked = Comparison(metric, standardize, k, estimator, bandwidth, correlation, sample, seed, memory)
-        return compare_layers(self._lookup.several(run), layer, asked, progress)
+        asked = Comparison(
+            metric, standardize, k, estimator, bandwidth, correlation, sample, seed, memory, where
+        )
+        return compare_layers(self._lookup, self._lookup.several(run), layer, asked, progress)
 
     def compare_with(
         self,
@@ -110,6 +116,7 @@ class Comparisons:
         run: Runs = None,
         layer: Layers = "all",
         standardize: Frame = "none",
+        where: str | None = None,
         sample: int | None = 10_000,
         resamples: int = 200,
         seed: int = 0,
@@ -135,6 +142,7 @@ class Comparisons:
             run: a run, or several; not needed if the store has one.
             layer: a layer, several, or "all".
             standardize: the space in which vectors are taken.
+            where: only words for which this SQL condition holds, as for `compare`.
             sample: over this many words of each run, drawn with `seed`; None for all.
             resamples: for the bands of the intrinsic dimension; 0 for none.
             seed: decides the sample, the bands, and the random words that are compared with.
@@ -148,6 +156,8 @@ class Comparisons:
         Raises:
             NotFoundError: no such run or layer.
             ArgumentError: no such measure, or `memory` does not suffice.
+            ResultError: no word meets the condition.
+            QueryError: `where` is not a condition on words.
         """
-        asked = Measuring(measures_of(measure), standardize, sample, resamples, seed, memory)
+        asked = Measuring(measures_of(measure), standardize, sample, resamples, seed, memory, where)
         return measure_layers(self._lookup, self._lookup.several(run), layer, asked, progress)

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.space import space_of
-from repstore.errors import ArgumentError, check_choice
+from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.measures import MEASURES, Belonging, Layer
 from repstore.results import Figure, ResultTable
-from repstore.sampling import check_sample, sampled
+from repstore.sampling import check_sample, meeting, sampled
 from repstore.spec import Frame, Measure, Progress
 from repstore.storage.lookup import Layers, Lookup, Run
 
@@ -33,6 +33,7 @@ class Measuring:
         resamples: for bands; 0 for none.
         seed: decides the sample, the resamples, and random words to compare with.
         memory: bytes to work in.
+        where: an SQL condition on the words; None for all.
     """
 
     measures: tuple[Measure, ...]
@@ -41,6 +42,7 @@ class Measuring:
     resamples: int
     seed: int
     memory: int
+    where: str | None
 
     def __post_init__(self) -> None:
         check_choice("standardize", self.standardize, get_args(Frame))
@@ -77,7 +79,9 @@ def measure_layers(
     rows: list[dict[str, Any]] = []
     n_words = {}
     for run, of_run in of_runs:
-        word_ids = sampled(run.vectors.word_ids, asked.sample, asked.seed)
+        word_ids = sampled(meeting(lookup, run, run.vectors.word_ids, asked.where), asked.sample, asked.seed)
+        if not len(word_ids):
+            raise ResultError(f"{run.label} has no word for which {asked.where} holds.")
         n_words[run.label] = len(word_ids)
         belonging = Belonging.of(word_ids, lookup.occurrences(run))
         where = run.vectors.rows(word_ids)
@@ -99,6 +103,7 @@ def measure_layers(
             "runs": [run.info.run_id for run in runs],
             "measures": list(asked.measures),
             "standardize": asked.standardize,
+            "where": asked.where,
             "n_words": n_words,
             "sample": asked.sample,
             "resamples": asked.resamples,
@@ -128,7 +133,8 @@ def _measured(layer: Layer, measures: Sequence[Measure]) -> dict[str, Any]:
 
 def _title(runs: Sequence[Run], asked: Measuring, n_words: dict[str, int]) -> str:
     of = [f"{run.label} ({_share(n_words[run.label], len(run.vectors.word_ids))} words)" for run in runs]
-    how = "" if asked.standardize == "none" else f", standardize {asked.standardize}"
+    how = "" if asked.where is None else f" where {asked.where}"
+    how += "" if asked.standardize == "none" else f", standardize {asked.standardize}"
     return f"Geometry of {', '.join(of)}{how}"
 
 

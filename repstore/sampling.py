@@ -1,10 +1,11 @@
-"""Drawing some words of many, by a seed."""
+"""Which of many words are looked at: those that meet a condition, or some drawn by a seed."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from repstore.errors import ArgumentError
+from repstore.storage.lookup import Lookup, Run
 
 
 def check_sample(sample: int | None, seed: int, least: int) -> None:
@@ -24,3 +25,14 @@ def sampled(word_ids: np.ndarray, sample: int | None, seed: int) -> np.ndarray:
     if sample is None or sample >= len(word_ids):
         return word_ids
     return word_ids[np.sort(np.random.default_rng(seed).choice(len(word_ids), sample, replace=False))]
+
+
+def meeting(lookup: Lookup, run: Run, word_ids: np.ndarray, where: str | None) -> np.ndarray:
+    """The words, of some of a run, for which an SQL condition holds. *Shape:* (n_words,), int64.
+
+    Raises:
+        QueryError: `where` is no condition on words.
+    """
+    if where is None:
+        return word_ids
+    return word_ids[np.isin(word_ids, lookup.matching(run, where))]

@@ -6,7 +6,7 @@ import pytest
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import ArgumentError, NotFoundError, ResultError
+from repstore.errors import ArgumentError, NotFoundError, QueryError, ResultError
 from repstore.results import ResultTable
 
 N_WORDS, D_MODEL, N_LAYERS = 60, 5, 4
@@ -111,6 +111,20 @@ def test_a_sample_is_recorded_and_decided_by_its_seed(store):
     assert (first.provenance["sample"], first.provenance["n_common"]) == (30, N_WORDS)
     assert "30 of 60 words" in first.title
     assert "60 words" in store.compare("rsa", run="m/base", sample=None).title
+
+
+def test_a_condition_says_over_which_words(store):
+    found = store.compare("cka", run=["m/base", "m/turned"], where="pos = 'V'", layer=1)
+    words = [n for n in range(N_WORDS) if n % 5 == 0 and n not in (3, 40)]
+    expected = oracles.cka(BASE[1][words].astype(float), TURNED[1][words].astype(float))
+    assert found["cka"] == pytest.approx([expected], abs=1e-4)
+    assert found.provenance["where"] == "pos = 'V'"
+    assert found.provenance["n_common"] == len(words)
+    assert found.title.endswith("11 words where pos = 'V'")
+    with pytest.raises(ResultError, match="for which pos = 'X' holds; there are 0"):
+        store.compare("cka", run="m/base", where="pos = 'X'")
+    with pytest.raises(QueryError):
+        store.compare("cka", run="m/base", where="pos = 'V'; DROP TABLE words")
 
 
 def test_options_are_those_of_the_metric(store):

@@ -6,7 +6,7 @@ import pytest
 from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small_corpus
 
 import repstore
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, ResultError
 from repstore.measures import MEASURES, _linked
 from repstore.spec import Pair, Text, Word
 
@@ -22,6 +22,7 @@ def clustered(spread: float) -> np.ndarray:
 
 
 LAYERS = [clustered(3.0), clustered(0.5), clustered(0.1)]
+DEEP = random_layers(N_WORDS, 4, 5)
 SKIPPED = frozenset({7, 30})
 KEPT = [n for n in range(N_WORDS) if n not in SKIPPED]
 
@@ -31,7 +32,7 @@ def store(tmp_path_factory):
     root = tmp_path_factory.mktemp("measured") / "store"
     runs = [
         SyntheticRun("m/base", LAYERS, rows_per_part=33, skipped=SKIPPED),
-        SyntheticRun("m/deep", random_layers(N_WORDS, 4, 5)),
+        SyntheticRun("m/deep", DEEP),
         SyntheticRun("m/flat", [np.ones((N_WORDS, 4), np.float16), *random_layers(N_WORDS, 4, 2)]),
     ]
     build_store(root, small_corpus(N_WORDS), runs)
@@ -59,6 +60,16 @@ def test_measures_are_of_the_words_with_vectors(store):
         assert row["anisotropy"] == pytest.approx(np.mean(cosines), abs=1e-6)
         assert row["norm"] == pytest.approx(np.linalg.norm(layer[KEPT], axis=1).mean(), rel=1e-6)
     assert found.provenance["n_words"] == {"m/base": N_WORDS - 2}
+
+
+def test_a_condition_says_over_which_words(store):
+    found = store.geometry("norms", run=["m/base", "m/deep"], where="pos = 'V'", layer=0)
+    for norm, name, layer in zip(found["norm"], ("m/base", "m/deep"), (LAYERS[0], DEEP[0]), strict=True):
+        words = [n for n in range(N_WORDS) if n % 5 == 0 and (name == "m/deep" or n not in SKIPPED)]
+        assert norm == pytest.approx(np.linalg.norm(layer[words].astype(float), axis=1).mean(), rel=1e-6)
+        assert found.provenance["n_words"][name] == len(words)
+    with pytest.raises(ResultError, match="m/base has no word for which pos = 'X' holds"):
+        store.geometry("norms", run="m/base", where="pos = 'X'")
 
 
 def test_groups_are_those_of_the_words_that_are_measured(store):

@@ -21,7 +21,8 @@ PAIRS = (ROOT / "docs" / "pairs.md").read_text(encoding="utf-8")
 SENSES = (ROOT / "docs" / "senses.md").read_text(encoding="utf-8")
 NEIGHBORS = (ROOT / "docs" / "neighbors.md").read_text(encoding="utf-8")
 TRANSFORMS = (ROOT / "docs" / "transforms.md").read_text(encoding="utf-8")
-PAGES = README + PAIRS + SENSES + NEIGHBORS + TRANSFORMS
+GEOMETRY = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
+PAGES = README + PAIRS + SENSES + NEIGHBORS + TRANSFORMS + GEOMETRY
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 # What was printed stands in blocks without a language; some of these hold commands, too.
