@@ -108,7 +108,7 @@ def test_too_few_known_pairs_are_refused(store, tmp_path):
 
 
 def test_a_file_that_is_no_such_table_is_refused(store, tmp_path):
-    with pytest.raises(CorpusError, match="absent.csv"):
+    with pytest.raises(CorpusError, match=r"absent\.csv"):
         store.compare_with(tmp_path / "absent.csv", run="m/a")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(CorpusError, match='no column "word_a"'):
