@@ -20,7 +20,8 @@ from repstore.indexing import build_index, open_index
 from repstore.storage.catalog import Catalog
 from repstore.storage.index import read_index_info
 from repstore.storage.layout import Layout
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 from repstore.storage.vectors import LayerVectors
 
 ROUNDS_OF_STARTS = 9

@@ -27,7 +27,8 @@ from repstore.analysis.thresholds import best_exact
 from repstore.spec import Standardize
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 
 TEMPLATES = ("base", "repeat", "repeat_prev", "prompt1", "prompt2")
 PARTS_OF_SPEECH = (None, "N", "V")

@@ -14,7 +14,8 @@ from repstore.encode.templates import template_of
 from repstore.errors import ArgumentError
 from repstore.results import Figure, ResultTable
 from repstore.spec import Progress
-from repstore.storage.lookup import Lookup, Run, looking_up
+from repstore.storage.lookup import Lookup, looking_up
+from repstore.storage.opened import Run
 from repstore.storage.runs import open_store
 
 if TYPE_CHECKING:

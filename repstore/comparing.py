@@ -22,7 +22,8 @@ from repstore.results import Figure, ResultTable
 from repstore.sampling import check_sample, meeting, sampled
 from repstore.searching import check_neighborhood
 from repstore.spec import Correlation, Estimator, Frame, Progress, Similarity
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Run
 from repstore.storage.vectors import LayerVectors
 
 NAMES: dict[Similarity, str] = {

@@ -10,7 +10,8 @@ from repstore.geometry import Measures, Measuring, measure_layers, measures_of
 from repstore.outside import compare_with
 from repstore.results import ResultTable
 from repstore.spec import MEMORY, Correlation, Estimator, Frame, Progress, Similarity
-from repstore.storage.lookup import Layers, Lookup, Runs
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Runs
 
 
 class Comparisons:

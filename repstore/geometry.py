@@ -16,7 +16,8 @@ from repstore.measures import MEASURES, Belonging, Layer
 from repstore.results import Figure, ResultTable
 from repstore.sampling import check_sample, meeting, sampled
 from repstore.spec import Frame, Measure, Progress
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Run
 
 Measures = Measure | Literal["all"] | Sequence[Measure | Literal["all"]]
 """How users say what to measure."""

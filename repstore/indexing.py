@@ -26,7 +26,8 @@ from repstore.spec import MEMORY, Frame, IndexChoice, IndexInfo, IndexKind, Prog
 from repstore.storage import index as indexes
 from repstore.storage.index import EXACT_UP_TO, Sketch
 from repstore.storage.lock import writing
-from repstore.storage.lookup import Layers, Run, looking_up
+from repstore.storage.lookup import looking_up
+from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
 from repstore.storage.vectors import LayerVectors
 

@@ -14,7 +14,8 @@ from repstore.queries import WordGiven
 from repstore.results import Figure, ResultTable
 from repstore.searching import UNITS, NeighborSearch, check_neighborhood, find_neighbors
 from repstore.spec import Frame, Metric, Progress, Search
-from repstore.storage.lookup import Layers, Lookup
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers
 from repstore.storage.vectors import LayerVectors
 
 

@@ -16,7 +16,8 @@ from repstore.corpus.similarities import Similarities, read_similarities
 from repstore.errors import ResultError, check_choice
 from repstore.results import Figure, ResultTable
 from repstore.spec import Frame
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Run
 from repstore.storage.vectors import rows_of
 
 

@@ -14,7 +14,8 @@ from repstore.analysis.pairs import Side, similarities
 from repstore.analysis.scoring import Scores
 from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.spec import Standardize, Target, Threshold
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 from repstore.storage.pairs import ALL, FoundPairs
 
 

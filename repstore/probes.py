@@ -16,7 +16,8 @@ from repstore.results import ResultTable
 from repstore.sense_probing import probe_senses
 from repstore.senses_in_use import SenseProbe
 from repstore.spec import Clustering, Frame, Standardize, Target, Threshold
-from repstore.storage.lookup import Layers, Lookup, Runs
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Runs
 from repstore.storage.pairs import ALL
 
 

@@ -16,7 +16,8 @@ from repstore.errors import ArgumentError, NotFoundError
 from repstore.pair_scores import PairProbe, PairsInUse, pairs_in_use, scores_of
 from repstore.results import Figure, ResultTable
 from repstore.spec import Target
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Run
 from repstore.storage.pairs import ALL
 
 

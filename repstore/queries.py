@@ -11,7 +11,8 @@ import numpy as np
 from repstore.errors import ArgumentError, NotFoundError
 from repstore.schemas import ID_STRIDE
 from repstore.spec import EncodedWord
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 
 WordGiven = str | SupportsIndex | np.ndarray | EncodedWord | None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from repstore.errors import ArgumentError
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 
 
 def check_sample(sample: int | None, seed: int, least: int) -> None:

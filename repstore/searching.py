@@ -18,7 +18,8 @@ from repstore.queries import Query, WordGiven, query_of
 from repstore.results import Figure, ResultTable
 from repstore.spec import Frame, IndexInfo, Metric, Search
 from repstore.storage.index import EXACT_UP_TO, read_index_info, read_sketch
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Run
 
 UNITS = {"cosine": "-1 to 1", "l2": "distance", "csls": "-4 to 4"}
 

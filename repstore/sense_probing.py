@@ -16,7 +16,8 @@ from repstore.analysis.space import space_of
 from repstore.analysis.wsd import Centroids, Key, Nearest, disambiguate
 from repstore.results import Figure, ResultTable
 from repstore.senses_in_use import SenseProbe, SensesInUse, senses_in_use
-from repstore.storage.lookup import Layers, Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Run
 
 UNITS = {
     "accuracy": "share of words",

@@ -14,7 +14,8 @@ from repstore.analysis.lemmas import SEVERAL, Lemma, lemmas_of
 from repstore.analysis.wsd import Centroids, Nearest
 from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.spec import Clustering, Frame
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 from repstore.storage.pairs import ALL
 from repstore.storage.senses import FoundSenses
 

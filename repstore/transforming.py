@@ -16,7 +16,8 @@ from repstore.spec import MEMORY, Progress, TransformKind
 from repstore.storage import transforms
 from repstore.storage.layout import TransformLayout
 from repstore.storage.lock import writing
-from repstore.storage.lookup import Layers, Lookup, Run, looking_up
+from repstore.storage.lookup import Lookup, looking_up
+from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
 from repstore.storage.transforms import FittedOn, LayerMap, TransformInfo, check_name
 

@@ -17,7 +17,7 @@ from repstore.encode.templates import Template
 from repstore.encode.windows import window_for
 from repstore.errors import ModelError
 from repstore.spec import DType, Pooling, Span
-from repstore.storage.lookup import Run
+from repstore.storage.opened import Run
 
 
 class PlainModel:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from operator import index
 from typing import Any, Literal, SupportsIndex
@@ -19,14 +18,15 @@ from repstore.errors import (
     StoreDamagedError,
     did_you_mean,
 )
-from repstore.spec import RunInfo, Span, Target
+from repstore.spec import Span, Target
 from repstore.storage.catalog import Catalog
-from repstore.storage.layout import Layout, RunLayout
+from repstore.storage.layout import Layout
 from repstore.storage.occurrences import Occurrences, find_occurrences
+from repstore.storage.opened import Run, Runs
 from repstore.storage.pairs import FoundPairs, find_pairs
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
-from repstore.storage.vectors import RunVectors, Vectors
+from repstore.storage.vectors import RunVectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
 RUN_PARTS = "SELECT file, sha256 FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
@@ -65,57 +65,6 @@ SELECT DISTINCT coalesce(lemma, form) AS name FROM words JOIN texts USING (text_
 WHERE corpus_id = $corpus_id
 """
 SHOWN_USES = 10
-
-Layers = int | Iterable[int] | Literal["all"]
-"""How users say which layers of a run."""
-
-Runs = str | Sequence[str] | None
-"""How users say which runs; None for the only one."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run of an open store.
-
-    Attributes:
-        info: what it is. Its run_id is that of the vectors shown: through a transform, more than the run's.
-        label: the name it goes by.
-        vectors: its vectors.
-        folder: where it stands.
-        parts: SHA-256 of its parts that have vectors, in order.
-        transform: through which its vectors are seen; None as stored.
-        own_axes: whether its coordinates are its own, so that there is no cosine with vectors of another run.
-    """
-
-    info: RunInfo
-    label: str
-    vectors: Vectors
-    folder: RunLayout
-    parts: tuple[str, ...]
-    transform: str | None = None
-    own_axes: bool = False
-
-    def layers(self, given: Layers) -> list[int]:
-        """The layers a user asks for, as numbers.
-
-        Raises:
-            ArgumentError: it is neither "all" nor numbers, or there is none.
-            NotFoundError: the run has no such layer.
-        """
-        if isinstance(given, str):
-            if given != "all":
-                raise ArgumentError(f'"{given}" is no layer. Give a number, several, or "all".')
-            return self.vectors.layers
-        try:
-            asked = given if isinstance(given, Iterable) else [given]
-            layers = list(dict.fromkeys(index(layer) for layer in asked))
-        except TypeError:
-            raise ArgumentError(f'{given!r} is no layer. Give a number, several, or "all".') from None
-        if not layers:
-            raise ArgumentError("No layer is given. Give at least one.")
-        for layer in layers:
-            self.vectors.check_layer(layer)
-        return layers
 
 
 class Lookup:

@@ -13,7 +13,7 @@ import numpy as np
 
 from repstore.errors import NotFoundError, StoreError, did_you_mean
 from repstore.storage.layout import TransformLayout
-from repstore.storage.lookup import Run
+from repstore.storage.opened import Run
 from repstore.storage.transforms import (
     ROWS_AT_ONCE,
     LayerMap,

@@ -15,7 +15,8 @@ from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.scoring import Scores
 from repstore.spec import DTypeChoice, Progress, RunInfo
 from repstore.storage.catalog import Catalog
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 from repstore.storage.runs import open_store
 from repstore.studies.findings import findings_of
 from repstore.studies.ingesting import find_maker, runs_for

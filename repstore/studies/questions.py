@@ -14,7 +14,8 @@ from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.scoring import Scores
 from repstore.pair_scores import PairProbe, pairs_in_use, scores_of
 from repstore.spec import Progress, Standardize, Threshold
-from repstore.storage.lookup import Lookup, Run
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Run
 
 TEMPLATES = ("base", "repeat", "repeat_prev", "prompt1", "prompt2")
 
