@@ -40,6 +40,7 @@ for command in (
     near.neighbors,
     near.hubness,
     layers.compare,
+    layers.compare_with,
     layers.geometry,
     asking.sql,
     upkeep.verify,

@@ -24,6 +24,10 @@ from repstore.cli.options import (
 from repstore.cli.render import PATIENCE, show, showing_progress
 from repstore.spec import Correlation, Estimator, Measure, Similarity
 
+RunsOption = Annotated[
+    list[str] | None,
+    typer.Option("--run", "--runs", metavar="A[,B...]", help="A run, or several; repeatable."),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the sample, and whatever else is random.")]
 
 
@@ -42,13 +46,6 @@ def compare(
         typer.Option("--run", "--runs", metavar="A[,B]", help="A run, or two; repeatable."),
     ] = None,
     layers: LayersOption = "all",
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Compare cosines with a table of word_a, word_b and similarity instead; for rsa.",
-        ),
-    ] = None,
     standardize: SpaceOption = "none",
     transform: TransformOption = None,
     k: Annotated[
@@ -74,17 +71,10 @@ def compare(
     Example: repstore compare store/ --metric cka --runs smollm2/base,smollm2/repeat --plot heat.png
     """
     opened = open_store(store, transform)
-    runs = runs_of(opened, run)
-    if table is not None:
-        if metric != "rsa":
-            raise typer.BadParameter("--table needs --metric rsa: it is of similarities of words.")
-        result = opened.compare_with(table, run=runs, layer=layers_of(layers), standardize=standardize)
-        show(result, format, plot)
-        return
     with showing_progress(PATIENCE) as progress:
         result = opened.compare(
             metric,
-            run=runs,
+            run=runs_of(opened, run),
             layer=layers_of(layers),
             standardize=standardize,
             k=k,
@@ -100,6 +90,32 @@ def compare(
     show(result, format, plot)
 
 
+def compare_with(
+    store: StorePath,
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="CSV, TSV or Parquet with word_a, word_b and similarity."),
+    ],
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    standardize: SpaceOption = "none",
+    transform: TransformOption = None,
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Correlate the cosines of each layer with similarities of words from elsewhere.
+
+    Words of the file are word_ids, or forms or lemmas, for which the mean vector of their uses stands.
+
+    Example: repstore compare-with store/ similarities.csv --run smollm2/base --run smollm2/repeat
+    """
+    opened = open_store(store, transform)
+    result = opened.compare_with(
+        table, run=runs_of(opened, run), layer=layers_of(layers), standardize=standardize
+    )
+    show(result, format, plot)
+
+
 def geometry(
     store: StorePath,
     measure: Annotated[
@@ -109,10 +125,7 @@ def geometry(
             "intra-sentence, explained-variance, uniformity, alignment, separability, with commas between."
         ),
     ] = "anisotropy,norms,rank",
-    run: Annotated[
-        list[str] | None,
-        typer.Option("--run", "--runs", metavar="A[,B...]", help="A run, or several; repeatable."),
-    ] = None,
+    run: RunsOption = None,
     layers: LayersOption = "all",
     standardize: SpaceOption = "none",
     transform: TransformOption = None,

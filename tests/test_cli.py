@@ -197,11 +197,73 @@ ANSWERS = {
             "knn", run=["smollm2/base", "smollm2/repeat"], layer=[1, 2], k=4, standardize="corpus"
         ),
     ),
+    "compare with every option": (
+        [
+            *("compare", "STORE", "--metric", "rbf-cka", "--run", "smollm2/base", "--run", "smollm2/repeat"),
+            *("--layers", "1-2", "--standardize", "center", "--estimator", "biased", "--bandwidth", "0.5"),
+            *("--where", "pos = 'N'", "--sample", "30", "--seed", "3", "--memory", "64MB"),
+        ],
+        lambda store: store.compare(
+            "rbf-cka",
+            run=["smollm2/base", "smollm2/repeat"],
+            layer=[1, 2],
+            standardize="center",
+            estimator="biased",
+            bandwidth=0.5,
+            where="pos = 'N'",
+            sample=30,
+            seed=3,
+            memory=64_000_000,
+        ),
+    ),
+    "similarities of cosines": (
+        [
+            *("compare", "STORE", "--metric", "rsa", "--correlation", "pearson"),
+            *("--runs", "smollm2/repeat,smollm2/base", "--layers", "0-2"),
+        ],
+        lambda store: store.compare(
+            "rsa", run=["smollm2/repeat", "smollm2/base"], layer=[0, 1, 2], correlation="pearson"
+        ),
+    ),
+    "geometry": (
+        ["geometry", "STORE", "--run", "smollm2/base"],
+        lambda store: store.geometry(run="smollm2/base"),
+    ),
+    "geometry with every option": (
+        [
+            *("geometry", "STORE", "--measure", "dimension, norms", "--runs", "smollm2/base,smollm2/repeat"),
+            *("--layers", "1,3", "--standardize", "corpus", "--where", "pos = 'N'", "--sample", "50"),
+            *("--resamples", "20", "--seed", "3", "--memory", "1G"),
+        ],
+        lambda store: store.geometry(
+            ["dimension", "norms"],
+            run=["smollm2/base", "smollm2/repeat"],
+            layer=[1, 3],
+            standardize="corpus",
+            where="pos = 'N'",
+            sample=50,
+            resamples=20,
+            seed=3,
+            memory=10**9,
+        ),
+    ),
     "sql": (
         ["sql", "STORE", "SELECT lemma, count(*) AS uses FROM words GROUP BY lemma ORDER BY lemma"],
         lambda store: store.sql("SELECT lemma, count(*) AS uses FROM words GROUP BY lemma ORDER BY lemma"),
     ),
 }
+
+
+def test_similarities_from_elsewhere_are_asked_by_a_command_of_their_own(store, tmp_path):
+    file = tmp_path / "similar.csv"
+    file.write_text("word_a,word_b,score\nbank,spring,1\nspring,palm,2\npalm,bark,4\nbark,bank,3\n")
+    call = ["compare-with", store, str(file), "--runs", "smollm2/base,smollm2/repeat", "--layers", "1-2"]
+    printed = command(*call, "--standardize", "corpus", "--format", "json")
+    with repstore.open(store) as opened:
+        expected = opened.compare_with(
+            file, run=["smollm2/base", "smollm2/repeat"], layer=[1, 2], standardize="corpus"
+        )
+    assert (printed.code, printed.out.strip()) == (0, expected.to_json())
 
 
 @pytest.mark.parametrize("name", ANSWERS)
