@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from repstore.comparing import Comparison, compare_layers
+from repstore.comparing import compare_layers
 from repstore.geometry import Measures, Measuring, measure_layers, measures_of
 from repstore.outside import compare_with
 from repstore.results import ResultTable
+from repstore.similarities import Comparison
 from repstore.spec import MEMORY, Correlation, Estimator, Frame, Progress, Similarity
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Runs
@@ -73,8 +74,8 @@ class Comparisons:
 
         Raises:
             NotFoundError: no such metric, run or layer.
-            ArgumentError: an option of another metric is given, or `memory` does not suffice.
-            ResultError: too few words, or none in common.
+            ArgumentError: an option of another metric is given.
+            ResultError: too few words, none in common, or `memory` does not suffice.
             QueryError: `where` is not a condition on words.
         """
         asked = Comparison(
@@ -140,7 +141,8 @@ class Comparisons:
                 - ``uniformity``, ``alignment``: as Wang & Isola 2020 (`analysis.uniformity`), aligned being
                   words of one sense: as annotated, or joined by pairs labelled so;
                 - ``separability``: variance between senses, and their silhouette (`analysis.separability`).
-            run: a run, or several; not needed if the store has one.
+            run: a run, or several; not needed if the store has one. Those over one corpus are measured over
+                the words with vectors in all of them.
             layer: a layer, several, or "all".
             standardize: the space in which vectors are taken.
             where: only words for which this SQL condition holds, as for `compare`.
@@ -156,8 +158,8 @@ class Comparisons:
 
         Raises:
             NotFoundError: no such run or layer.
-            ArgumentError: no such measure, or `memory` does not suffice.
-            ResultError: no word meets the condition.
+            ArgumentError: no such measure.
+            ResultError: no word meets the condition, or `memory` does not suffice.
             QueryError: `where` is not a condition on words.
         """
         asked = Measuring(measures_of(measure), standardize, sample, resamples, seed, memory, where)

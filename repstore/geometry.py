@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal, get_args
 
+import numpy as np
 import pyarrow as pa
 
 from repstore.analysis.aligned import Aligned
@@ -77,12 +79,11 @@ def measure_layers(
     asked_layers = layers if isinstance(layers, int | str) else list(layers)
     of_runs = [(run, run.layers(asked_layers)) for run in runs]
     n_total = sum(len(of_run) for _, of_run in of_runs)
+    words_of = _words(lookup, runs, asked.where)
     rows: list[dict[str, Any]] = []
     n_words = {}
     for run, of_run in of_runs:
-        word_ids = sampled(meeting(lookup, run, run.vectors.word_ids, asked.where), asked.sample, asked.seed)
-        if not len(word_ids):
-            raise ResultError(f"{run.label} has no word for which {asked.where} holds.")
+        word_ids = sampled(words_of[run.info.spec.corpus_id], asked.sample, asked.seed)
         n_words[run.label] = len(word_ids)
         belonging = Belonging.of(word_ids, lookup.occurrences(run))
         where = run.vectors.rows(word_ids)
@@ -97,7 +98,7 @@ def measure_layers(
             )
     columns = [column for measure in asked.measures for column in MEASURES[measure].columns]
     return ResultTable(
-        pa.table({name: pa.array([row[name] for row in rows], from_pandas=True) for name in rows[0]}),
+        pa.table({name: _column([row[name] for row in rows]) for name in rows[0]}),
         _title(runs, asked, n_words),
         units={column.name: column.unit for column in columns},
         provenance={
@@ -123,6 +124,28 @@ def measure_layers(
         ),
         notes=_notes(rows, asked.measures),
     )
+
+
+def _words(lookup: Lookup, runs: Sequence[Run], where: str | None) -> dict[str, np.ndarray]:
+    """By corpus, the words with vectors in all its runs: these are measured over the same words."""
+    of_corpus: dict[str, list[Run]] = {}
+    for run in runs:
+        of_corpus.setdefault(run.info.spec.corpus_id, []).append(run)
+    words = {}
+    for corpus, here in of_corpus.items():
+        known = [run.vectors.word_ids for run in here]
+        words[corpus] = meeting(lookup, here[0], reduce(np.intersect1d, known), where)
+        if not len(words[corpus]):
+            names = " and ".join(run.label for run in here)
+            such = "" if where is None else f" for which {where} holds"
+            raise ResultError(f"No word has a vector in {names}{such}.")
+    return words
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    """A column whose type does not hang on which values there are; NaN is null."""
+    is_float = any(isinstance(value, float) for value in values)
+    return pa.array(values, pa.float64() if is_float else None, from_pandas=True)
 
 
 def _measured(layer: Layer, measures: Sequence[Measure]) -> dict[str, Any]:

@@ -54,11 +54,18 @@ class Belonging:
 
     @classmethod
     def of(cls, word_ids: np.ndarray, known: Occurrences) -> Belonging:
-        """Of some words. Where no word has a sense, pairs that are labelled as of one sense say it."""
+        """Of some words of a corpus. Where it has no senses, pairs that are labelled as of one sense say it.
+
+        Of several uses of a form in one text, the first counts: self-similarity is between contexts.
+        """
         rows = rows_of(known.word_ids, word_ids)
+        forms, texts = known.forms[rows], known.texts[rows]
+        firsts = np.unique(np.stack([forms, texts]), axis=1, return_index=True)[1]
+        forms = np.where(np.isin(np.arange(len(forms)), firsts), forms, -1)
+        has_senses = bool((known.senses >= 0).any())
         senses = known.senses[rows]
-        meanings = senses if (senses >= 0).any() else _linked(word_ids, known.alike)
-        return cls(known.forms[rows], known.lemmas[rows], known.texts[rows], senses, meanings)
+        meanings = senses if has_senses else _linked(word_ids, known.alike)
+        return cls(forms, known.lemmas[rows], texts, senses, meanings)
 
 
 def _linked(word_ids: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -211,7 +218,7 @@ def _separability(layer: Layer) -> Values:
 
 
 FEW = "it takes two words whose vectors differ"
-USES = "no form has 5 uses among these words"
+USES = "no form has uses in 5 texts among these words"
 
 MEASURES: dict[Measure, Measurement] = {
     "anisotropy": Measurement(
@@ -248,7 +255,9 @@ MEASURES: dict[Measure, Measurement] = {
         _rank,
         FEW,
     ),
-    "isotropy": Measurement((Column("isoscore", "0 a line, 1 isotropic"),), _isotropy, FEW),
+    "isotropy": Measurement(
+        (Column("isoscore", "0 a line, 1 isotropic"),), _isotropy, f"{FEW}, and two dimensions"
+    ),
     "dimension": Measurement(
         (
             Column("dimension", "intrinsic, by the 1st and 2nd neighbor (TwoNN)", band=True),
@@ -259,11 +268,11 @@ MEASURES: dict[Measure, Measurement] = {
             Column("n_distinct", "different vectors", drawn=False),
         ),
         _dimension,
-        "there are too few different vectors",
+        "there are too few different vectors, or all are equally far apart",
     ),
     "self-similarity": Measurement(
         (
-            Column("self_similarity", "mean cosine of uses of a form"),
+            Column("self_similarity", "mean cosine of uses of a form in different texts"),
             Column("self_similarity_adjusted", "less the anisotropy"),
         ),
         _self_similarity,

@@ -72,15 +72,24 @@ def _table(names: Sequence[str], rows: Rows, cells: dict[str, list[str]]) -> Tab
 
 
 def _blocks(result: ResultTable, names: Sequence[str], cells: dict[str, list[str]]) -> Iterator[list[str]]:
-    """Columns in groups that are not too wide, each after those that say what a row is of."""
+    """Columns in groups that are not too wide, each after those that say what a row is of.
+
+    A column without a unit stays with the one before it, of which it is an end of the band.
+    """
     keys = list(takewhile(lambda name: name not in result.units, names))
-    block, width = list(keys), 0
+    room = BLOCK_WIDTH - sum(_width(key, cells[key]) + 2 for key in keys)
+    measures: list[list[str]] = []
     for name in names[len(keys) :]:
-        widest = _width(name, cells[name]) + 2
-        if width and width + widest > BLOCK_WIDTH - sum(_width(key, cells[key]) + 2 for key in keys):
+        if name in result.units:
+            measures.append([])
+        measures[-1].append(name)
+    block, width = list(keys), 0
+    for measure in measures:
+        widest = sum(_width(name, cells[name]) + 2 for name in measure)
+        if width and width + widest > room:
             yield block
             block, width = list(keys), 0
-        block.append(name)
+        block += measure
         width += widest
     yield block
 

@@ -147,7 +147,7 @@ class ResultTable:
     def _plot_panels(self, path: Path, shape: Figure) -> None:
         drawn = [(y, band) for y, band in shape.panels if any(map(_is_finite, self[y]))]
         if not drawn:
-            raise ArgumentError(f'"{self.title}" has no value to draw.')
+            raise ArgumentError(" ".join([f'"{self.title}" has no value to draw.', *self.notes]))
         panels = [
             plots.Panel(y, self._curves(shape, y, band), unit=self.units.get(y, "")) for y, band in drawn
         ]

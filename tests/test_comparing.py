@@ -172,14 +172,21 @@ def test_layers_without_variation_have_no_value_and_a_reason(tmp_path, metric):
     root = build_store(tmp_path / "store", small_corpus(N_WORDS), [SyntheticRun("m/flat", layers)])
     with repstore.open(root) as opened:
         found = opened.compare(metric)
-    if metric == "knn":  # equal vectors have neighbors: the first words
-        assert None not in found["knn"]
-        return
     values = grid(found, metric)
     assert np.isnan(values[0]).all()
     assert np.isnan(values[:, 0]).all()
     assert np.isfinite(values[1:, 1:]).all()
-    assert "No value where all words have one vector: layer 0 (a), 0 (b)." in found.notes
+    assert "No value at layer 0: all words have one vector." in found.notes
+
+
+def test_another_reason_for_having_no_value_is_not_said_to_be_equal_vectors(tmp_path):
+    """Words of two vectors, one of which nearly all have: the median distance is 0."""
+    few = np.zeros((N_WORDS, D_MODEL), np.float16)
+    few[:5] = 1
+    root = build_store(tmp_path / "store", small_corpus(N_WORDS), [SyntheticRun("m/few", [few, BASE[0]])])
+    with repstore.open(root) as opened:
+        assert opened.compare("rbf-cka").notes == ["No value at layer 0: its words differ too little."]
+        assert not opened.compare("cka").notes
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -64,12 +64,59 @@ def test_measures_are_of_the_words_with_vectors(store):
 
 def test_a_condition_says_over_which_words(store):
     found = store.geometry("norms", run=["m/base", "m/deep"], where="pos = 'V'", layer=0)
-    for norm, name, layer in zip(found["norm"], ("m/base", "m/deep"), (LAYERS[0], DEEP[0]), strict=True):
-        words = [n for n in range(N_WORDS) if n % 5 == 0 and (name == "m/deep" or n not in SKIPPED)]
+    words = [n for n in range(N_WORDS) if n % 5 == 0 and n not in SKIPPED]
+    for norm, layer in zip(found["norm"], (LAYERS[0], DEEP[0]), strict=True):
         assert norm == pytest.approx(np.linalg.norm(layer[words].astype(float), axis=1).mean(), rel=1e-6)
-        assert found.provenance["n_words"][name] == len(words)
-    with pytest.raises(ResultError, match="m/base has no word for which pos = 'X' holds"):
+    assert found.provenance["n_words"] == {"m/base": len(words), "m/deep": len(words)}
+    with pytest.raises(ResultError, match="No word has a vector in m/base for which pos = 'X' holds"):
         store.geometry("norms", run="m/base", where="pos = 'X'")
+
+
+def test_runs_over_one_corpus_are_measured_over_the_same_words(store):
+    """m/deep has vectors for two words more; sampled alone, other words would be drawn for it."""
+    both = store.geometry("norms", run=["m/base", "m/deep"], layer=1, sample=30, seed=4)
+    rows = np.array(KEPT)[np.sort(np.random.default_rng(4).choice(len(KEPT), 30, replace=False))]
+    for norm, layer in zip(both["norm"], (LAYERS[1], DEEP[1]), strict=True):
+        assert norm == pytest.approx(np.linalg.norm(layer[rows].astype(float), axis=1).mean(), rel=1e-6)
+    assert "m/deep (30 of 80 words)" in both.title
+
+
+def test_a_form_that_is_several_times_in_a_text_counts_once(tmp_path):
+    words = [(0, "dog"), (0, "dog"), *((n, "dog") for n in range(1, 6)), *((n, "cat") for n in range(4))]
+    texts = [
+        Text(f"{n}", tuple(Word(at, at, at + 3, form) for at, (text, form) in enumerate(words) if text == n))
+        for n in range(6)
+    ]
+    order = [(n, form) for n in range(6) for text, form in words if text == n]
+    layer = np.random.default_rng(0).normal(size=(len(order), 4)).astype(np.float32)
+    root = build_store(tmp_path / "store", corpus_of(texts), [SyntheticRun("m/a", [layer])])
+    with repstore.open(root) as opened:
+        found = opened.geometry("self-similarity")["self_similarity"]
+    dogs = [n for n, (text, form) in enumerate(order) if form == "dog" and order[:n].count((text, form)) == 0]
+    assert len(dogs) == 6  # of 7; the 4 cats are too few
+    cosines = [oracles.cosine(layer[a], layer[b]) for a in dogs for b in dogs if a < b]
+    assert found == pytest.approx([np.mean(cosines)], abs=1e-6)
+
+
+def test_where_the_corpus_has_senses_a_condition_does_not_make_pairs_stand_in_for_them(tmp_path):
+    texts = [Text(f"w{n}", (Word(0, 0, 2, f"w{n}", "w", sense="a" if n < 2 else None),)) for n in range(6)]
+    pairs = [Pair(2, 3, label=True), Pair(4, 5, label=True)]
+    run = SyntheticRun("m/a", random_layers(6, 4, 1))
+    root = build_store(tmp_path / "store", corpus_of(texts, pairs), [run])
+    with repstore.open(root) as opened:
+        assert opened.geometry("alignment", where="sense IS NULL")["alignment"] == [None]
+        assert opened.geometry("alignment")["alignment"] != [None]
+
+
+def test_the_type_of_a_column_does_not_hang_on_its_values(store):
+    full, empty = (store.geometry("dimension", run="m/base", sample=n).table for n in (None, 2))
+    assert empty["dimension"].null_count == 3
+    assert full.schema.equals(empty.schema)
+
+
+def test_a_figure_of_nothing_says_why(store, tmp_path):
+    with pytest.raises(ArgumentError, match=r"no value to draw\. Not all of intra-sentence at any layer"):
+        store.geometry("intra-sentence", run="m/base").plot(tmp_path / "none.png")
 
 
 def test_groups_are_those_of_the_words_that_are_measured(store):

@@ -241,7 +241,7 @@ def test_a_constant_layer_compares_to_nothing_and_a_note_says_why(store):
     assert result["cka"][:3] == [None] * 3
     assert result["cka"][3] == pytest.approx(1)
     assert result["best"] == [False] * 4
-    assert "No value where all words have one vector: layer 3 (a), 3 (b)." in result.notes
+    assert "No value at layer 3: all words have one vector." in result.notes
 
 
 def test_a_sample_of_words_is_decided_by_its_seed(store):
