@@ -18,6 +18,7 @@ from repstore.cli.options import (
     WhereOption,
     bytes_of,
     layers_of,
+    names_of,
     open_store,
     runs_of,
 )
@@ -100,6 +101,7 @@ def compare_with(
     layers: LayersOption = "all",
     standardize: SpaceOption = "none",
     transform: TransformOption = None,
+    where: WhereOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
@@ -111,7 +113,7 @@ def compare_with(
     """
     opened = open_store(store, transform)
     result = opened.compare_with(
-        table, run=runs_of(opened, run), layer=layers_of(layers), standardize=standardize
+        table, run=runs_of(opened, run), layer=layers_of(layers), standardize=standardize, where=where
     )
     show(result, format, plot)
 
@@ -119,12 +121,12 @@ def compare_with(
 def geometry(
     store: StorePath,
     measure: Annotated[
-        str,
+        list[str],
         typer.Option(
             help='"all", or some of anisotropy, outliers, norms, rank, isotropy, dimension, self-similarity, '
-            "intra-sentence, explained-variance, uniformity, alignment, separability, with commas between."
+            "intra-sentence, explained-variance, uniformity, alignment, separability, with commas; repeatable."
         ),
-    ] = "anisotropy,norms,rank",
+    ] = ["anisotropy", "norms", "rank"],  # noqa: B006  # typer reads it
     run: RunsOption = None,
     layers: LayersOption = "all",
     standardize: SpaceOption = "none",
@@ -146,7 +148,7 @@ def geometry(
     opened = open_store(store, transform)
     with showing_progress(PATIENCE) as progress:
         result = opened.geometry(
-            cast(list[Measure], [name.strip() for name in measure.split(",")]),  # the store checks them
+            cast(list[Measure], names_of(measure)),  # the store checks them
             run=runs_of(opened, run),
             layer=layers_of(layers),
             standardize=standardize,

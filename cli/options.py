@@ -37,7 +37,10 @@ TransformOption = Annotated[
         "--transform", metavar="NAME", help='Vectors as this transform maps them ("transform fit").'
     ),
 ]
-LayersOption = Annotated[str, typer.Option(help='Layers: "all", or numbers and ranges such as 0,4,8-12.')]
+LayersOption = Annotated[
+    str,
+    typer.Option("--layers", "--layer", help='Layers: "all", or numbers and ranges such as 0,4,8-12.'),
+]
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -67,7 +70,12 @@ def layers_of(given: str) -> list[int] | Literal["all"]:
 def runs_of(store: Store, given: list[str] | None) -> list[str] | None:
     """Names of runs, from a list of names or of names with commas between them."""
     known = store.runs()["run"]
-    return given and [name for one in given for name in ([one] if one in known else one.split(","))]
+    return given and [name for one in given for name in ([one] if one in known else names_of([one]))]
+
+
+def names_of(given: list[str]) -> list[str]:
+    """Names, with commas between them or each given by itself."""
+    return [name.strip() for one in given for name in one.split(",")]
 
 
 def bytes_of(given: str) -> int:

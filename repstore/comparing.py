@@ -77,10 +77,10 @@ def _common(lookup: Lookup, first: Run, second: Run, where: str | None) -> np.nd
     """Words with vectors in both runs for which a condition holds. *Shape:* (n_words,), int64, ascending."""
     common = np.intersect1d(first.vectors.word_ids, second.vectors.word_ids, assume_unique=True)
     if not len(common):
-        raise ResultError(
-            f"{first.label} and {second.label} have no words in common: they are over {first.info.corpus} "
-            f"and {second.info.corpus}. Compare runs over one corpus."
-        )
+        over = f"they are over {first.info.corpus} and {second.info.corpus}; compare runs over one corpus"
+        if first.info.spec.corpus_id == second.info.spec.corpus_id:
+            over = "what one has, the other skipped or has not reached yet"
+        raise ResultError(f"{first.label} and {second.label} have no words in common: {over}.")
     common = meeting(lookup, first, common, where)
     if len(common) < LEAST:
         such = "" if where is None else f" for which {where} holds"

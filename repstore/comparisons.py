@@ -90,15 +90,17 @@ class Comparisons:
         run: Runs = None,
         layer: Layers = "all",
         standardize: Frame = "none",
+        where: str | None = None,
     ) -> ResultTable:
         """How far the cosines of each layer agree with similarities from elsewhere (`analysis.external`).
 
         Args:
             table: a CSV, TSV or Parquet file with columns word_a, word_b and similarity. Words are word_ids,
-                or forms or lemmas; such a word is the mean vector of its uses in the corpus of the run.
+                or forms or lemmas as they are written; such a word is the mean vector of its uses in the run.
             run: a run, or several; not needed if the store has one.
             layer: a layer, several, or "all".
             standardize: the space in which vectors are compared.
+            where: only words for which this SQL condition holds, as for `compare`.
 
         Returns:
             One row per run and layer: run, layer, spearman, pearson, n_pairs, and n_missing: pairs of the
@@ -109,7 +111,7 @@ class Comparisons:
             NotFoundError: no such run or layer.
             ResultError: fewer than 3 of its pairs are there.
         """
-        return compare_with(self._lookup, self._lookup.several(run), layer, Path(table), standardize)
+        return compare_with(self._lookup, self._lookup.several(run), layer, Path(table), standardize, where)
 
     def geometry(
         self,

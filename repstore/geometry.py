@@ -15,8 +15,8 @@ from repstore.analysis.aligned import Aligned
 from repstore.analysis.space import space_of
 from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.measures import MEASURES, Belonging, Layer
-from repstore.results import Figure, ResultTable
-from repstore.sampling import check_sample, meeting, sampled
+from repstore.results import Figure, ResultTable, column_of
+from repstore.sampling import check_memory, check_sample, meeting, sampled
 from repstore.spec import Frame, Measure, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run
@@ -50,6 +50,7 @@ class Measuring:
     def __post_init__(self) -> None:
         check_choice("standardize", self.standardize, get_args(Frame))
         check_sample(self.sample, self.seed, 2)
+        check_memory(self.memory)
         if self.resamples < 0:
             raise ArgumentError(f"resamples is {self.resamples}; it must not be negative.")
 
@@ -98,7 +99,7 @@ def measure_layers(
             )
     columns = [column for measure in asked.measures for column in MEASURES[measure].columns]
     return ResultTable(
-        pa.table({name: _column([row[name] for row in rows]) for name in rows[0]}),
+        pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),
         _title(runs, asked, n_words),
         units={column.name: column.unit for column in columns},
         provenance={
@@ -140,12 +141,6 @@ def _words(lookup: Lookup, runs: Sequence[Run], where: str | None) -> dict[str, 
             such = "" if where is None else f" for which {where} holds"
             raise ResultError(f"No word has a vector in {names}{such}.")
     return words
-
-
-def _column(values: Sequence[Any]) -> pa.Array:
-    """A column whose type does not hang on which values there are; NaN is null."""
-    is_float = any(isinstance(value, float) for value in values)
-    return pa.array(values, pa.float64() if is_float else None, from_pandas=True)
 
 
 def _measured(layer: Layer, measures: Sequence[Measure]) -> dict[str, Any]:

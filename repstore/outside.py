@@ -14,7 +14,8 @@ from repstore.analysis.external import FEWEST_PAIRS, rsa_with
 from repstore.analysis.space import space_of
 from repstore.corpus.similarities import Similarities, read_similarities
 from repstore.errors import ResultError, check_choice
-from repstore.results import Figure, ResultTable
+from repstore.results import Figure, ResultTable, column_of
+from repstore.sampling import meeting
 from repstore.spec import Frame
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run
@@ -22,7 +23,12 @@ from repstore.storage.vectors import rows_of
 
 
 def compare_with(
-    lookup: Lookup, runs: Sequence[Run], layers: Layers, path: Path, standardize: Frame
+    lookup: Lookup,
+    runs: Sequence[Run],
+    layers: Layers,
+    path: Path,
+    standardize: Frame,
+    where: str | None,
 ) -> ResultTable:
     """Every layer of some runs against a table of similarities, as `Store.compare_with` returns it."""
     check_choice("standardize", standardize, get_args(Frame))
@@ -30,10 +36,12 @@ def compare_with(
     of_runs = [(run, run.layers(asked_layers)) for run in runs]
     table = read_similarities(path)
     rows: list[dict[str, Any]] = []
+    left_out: dict[str, tuple[int, int]] = {}
     for run, of_run in of_runs:
-        words, groups, pairs = _matched(lookup, run, table)
+        words, groups, pairs = _matched(lookup, run, table, where)
         there = np.all(pairs >= 0, axis=1)
         n_pairs = int(there.sum())
+        left_out[run.label] = (len(there) - n_pairs, len(there))
         if n_pairs < FEWEST_PAIRS:
             raise ResultError(
                 f"{run.label} has both words of {n_pairs} of the {len(there)} pairs of {path}; "
@@ -58,23 +66,33 @@ def compare_with(
                     "n_missing": len(there) - n_pairs,
                 }
             )
-    columns = {name: pa.array([row[name] for row in rows], from_pandas=True) for name in rows[0]}
-    notes = ["A correlation is missing where all cosines, or all similarities, are equal."]
+    columns = {name: column_of([row[name] for row in rows]) for name in rows[0]}
+    notes = [
+        f"{n} of the {n_all} pairs are left out for {run}, which lacks a word of them; names are matched as "
+        "they are written."
+        for run, (n, n_all) in left_out.items()
+        if n
+    ]
+    if None in [*columns["spearman"].to_pylist(), *columns["pearson"].to_pylist()]:
+        notes.append("A correlation is missing where all cosines, or all similarities, are equal.")
     return ResultTable(
         pa.table(columns),
-        f"Cosines against the similarities of {path.name}",
+        f"Cosines against the similarities of {path.name}" + ("" if where is None else f" where {where}"),
         units={"spearman": "rank correlation with the table", "pearson": "correlation with the table"},
         provenance={
             "runs": [run.info.run_id for run in runs],
             "table": str(path),
             "standardize": standardize,
+            "where": where,
         },
         figure=Figure("curve", "layer", "spearman", "run"),
-        notes=notes if None in [*columns["spearman"].to_pylist(), *columns["pearson"].to_pylist()] else [],
+        notes=notes,
     )
 
 
-def _matched(lookup: Lookup, run: Run, table: Similarities) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _matched(
+    lookup: Lookup, run: Run, table: Similarities, where: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The words of a run that a table names.
 
     Returns:
@@ -88,7 +106,7 @@ def _matched(lookup: Lookup, run: Run, table: Similarities) -> tuple[np.ndarray,
         word_ids, named = lookup.named(run, [str(name) for name in names])
     numbers = {name: n for n, name in enumerate(names)}
     rows = rows_of(run.vectors.word_ids, word_ids)
-    there = rows >= 0
+    there = (rows >= 0) & np.isin(word_ids, meeting(lookup, run, word_ids, where))
     groups = np.array([numbers[name] for name in named], np.int64)[there]
     known = np.isin(np.arange(len(names)), groups)
     pairs = np.array([[numbers[a], numbers[b]] for a, b in zip(table.a, table.b, strict=True)], np.int64)

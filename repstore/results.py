@@ -173,8 +173,8 @@ class ResultTable:
         for name, run in (("layer_a", runs[0]), ("layer_b", runs[1])):
             labels[name] = f"layer of {run}" if None not in runs and runs[0] != runs[1] else "layer"
         if shape.mark:
-            labels[shape.mark] = f"{shape.mark}: in each row, the {labels[x]} most like it"
-        cells = plots.Cells(x, y, shape.y, shape.mark)
+            labels[shape.mark] = f"{shape.mark}: in each column, the {labels[x]} most like it"
+        cells = plots.Cells(y, x, shape.y, shape.mark)  # rows are rows, as they are printed
         plots.matrix(path, self.table.to_pydict(), cells, labels, self.title)
 
     def __repr__(self) -> str:
@@ -198,6 +198,12 @@ class ResultTable:
     def _label(self, column: str) -> str:
         unit = self.units.get(column)
         return f"{column} ({unit})" if unit else column
+
+
+def column_of(values: Sequence[Any]) -> pa.Array:
+    """A column whose type does not hang on which values there are; NaN is null."""
+    is_float = any(isinstance(value, float) for value in values)
+    return pa.array(values, pa.float64() if is_float else None, from_pandas=True)
 
 
 def _is_finite(value: Any) -> bool:

@@ -21,6 +21,16 @@ def check_sample(sample: int | None, seed: int, least: int) -> None:
         raise ArgumentError(f"seed is {seed}; it must not be negative.")
 
 
+def check_memory(memory: int) -> None:
+    """Refuse what is no number of bytes to work in.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if not isinstance(memory, int) or memory < 1:
+        raise ArgumentError(f"memory is {memory!r}; give a number of bytes to work in.")
+
+
 def sampled(word_ids: np.ndarray, sample: int | None, seed: int) -> np.ndarray:
     """Some words drawn at random, in their order; all, if there are no more. *Shape:* (n_words,), int64."""
     if sample is None or sample >= len(word_ids):

@@ -16,7 +16,7 @@ from repstore.analysis.procrustes import procrustes
 from repstore.analysis.ridge import predictivity
 from repstore.analysis.rsa import rsa
 from repstore.errors import ArgumentError, NotFoundError, check_choice, did_you_mean
-from repstore.sampling import check_sample
+from repstore.sampling import check_memory, check_sample
 from repstore.searching import check_neighborhood
 from repstore.spec import Correlation, Estimator, Frame, Progress, Similarity
 from repstore.storage.vectors import LayerVectors
@@ -87,6 +87,7 @@ class Comparison:
         if self.bandwidth is not None and not 0 < self.bandwidth < np.inf:
             raise ArgumentError(f"bandwidth is {self.bandwidth}; it must be above 0.")
         check_sample(self.sample, self.seed, LEAST)
+        check_memory(self.memory)
 
     def option(self, name: str) -> Any:
         """An option of the metric, as given or as it is by default; None if the metric has none such."""

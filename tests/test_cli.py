@@ -226,17 +226,18 @@ ANSWERS = {
         ),
     ),
     "geometry": (
-        ["geometry", "STORE", "--run", "smollm2/base"],
+        ["geometry", "STORE", "--run", "smollm2/base", "--layer", "all"],
         lambda store: store.geometry(run="smollm2/base"),
     ),
     "geometry with every option": (
         [
-            *("geometry", "STORE", "--measure", "dimension, norms", "--runs", "smollm2/base,smollm2/repeat"),
+            *("geometry", "STORE", "--measure", "dimension, norms", "--measure", "rank"),
+            *("--runs", "smollm2/base, smollm2/repeat"),
             *("--layers", "1,3", "--standardize", "corpus", "--where", "pos = 'N'", "--sample", "50"),
             *("--resamples", "20", "--seed", "3", "--memory", "1G"),
         ],
         lambda store: store.geometry(
-            ["dimension", "norms"],
+            ["dimension", "norms", "rank"],
             run=["smollm2/base", "smollm2/repeat"],
             layer=[1, 3],
             standardize="corpus",

@@ -156,6 +156,8 @@ def test_options_are_those_of_the_metric(store):
         ("cka", {"seed": -1}, "must not be negative"),
         ("cka", {"standardize": "corpse"}, 'Did you mean "corpus"'),
         ("knn", {"k": 0}, "at least 1 neighbor"),
+        ("cka", {"memory": 0}, "memory is 0; give a number of bytes"),
+        ("cka", {"memory": "1GB"}, "memory is '1GB'"),
         ("cka", {"run": ["m/base", "m/turned", "m/other"]}, "Compare two"),
         ("cka", {"run": ["m/base", "m/other"], "layer": 3}, "m/other has no layer 3"),
         ("ckaa", {}, 'No metric "ckaa"'),

@@ -82,7 +82,17 @@ def test_pairs_of_which_a_word_is_unknown_are_counted_and_left_out(store, tmp_pa
         table(tmp_path, *rows, ("bark", "bank", 0.3), ("xyz", "bank", 0.2), name="more.csv"), run="m/a"
     )
     assert more["n_missing"] == [2] * 3
+    assert more.notes[0].startswith("2 of the 5 pairs are left out for m/a")
+    assert not alone.notes
     assert more["spearman"] == alone["spearman"]
+
+
+def test_a_condition_says_which_uses_count(store, tmp_path):
+    path = table(tmp_path, ("bank", "run", 0.9), ("spring", "palm", 0.1), ("run", "spring", 0.5))
+    found = store.compare_with(path, run="m/a", where="form <> 'runs'")
+    pairs = [([0, 1], [3, 5], 0.9), ([2], [6], 0.1), ([3, 5], [2], 0.5)]
+    for row, layer in zip(found, LAYERS, strict=True):
+        assert row["pearson"] == pytest.approx(expected(layer, pairs)[1], abs=1e-5)
 
 
 def test_parquet_says_the_same(store, tmp_path):

@@ -30,7 +30,7 @@ def curve(runs: tuple[str, ...] = ("m/base", "m/repeat"), shift: float = 0.0) ->
 
 
 def matrix(hole: float | None = 0.5, across=(0, 4, 8), up=(0, 4, 8), **provenance: str) -> ResultTable:
-    cells = [(a, b, 1.0 if a == b else hole) for a in across for b in up]
+    cells = [(a, b, 1.0 if a == b else hole) for a in up for b in across]
     a, b, values = zip(*cells, strict=True)
     return ResultTable(
         pa.table({"layer_a": a, "layer_b": b, "cka": values}),
@@ -170,7 +170,7 @@ def test_cells_are_as_wide_as_high_and_grow_less_than_their_number(tmp_path):
 def test_marked_cells_have_a_ring_each_and_the_legend_says_what_they_are(tmp_path):
     svg = texts_of(marked(run_a="m/base", run_b="m/repeat"), tmp_path)
     words = " ".join(re.findall("<!-- (.*) -->", svg))
-    assert "best: in each row, the layer of m/base most like it" in words
+    assert "best: in each column, the layer of m/base most like it" in words
     assert rings_of(svg) == 3
     assert rings_of(texts_of(marked(best=(4, -1, 0)), tmp_path)) == 2
 
