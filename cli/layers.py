@@ -124,7 +124,7 @@ def geometry(
         list[str],
         typer.Option(
             help='"all", or some of anisotropy, outliers, norms, rank, isotropy, dimension, self-similarity, '
-            "intra-sentence, explained-variance, uniformity, alignment, separability, with commas; repeatable."
+            "intra-sentence, explained-variance, uniformity, alignment, separability; repeatable."
         ),
     ] = ["anisotropy", "norms", "rank"],  # noqa: B006  # typer reads it
     run: RunsOption = None,

@@ -123,7 +123,7 @@ def _empty_notes(values: np.ndarray, first: Sequence[Aligned], second: Sequence[
         near = [words.vectors.layer for words in empty if words.vectors.layer not in flat]
         for numbers, why in (
             (flat, "all words have one vector"),
-            (near, "its words differ too little for it"),
+            (near, "its words differ too little"),
         ):
             if numbers:
                 notes.append(f"No value at layer {', '.join(map(str, numbers))}{side}: {why}.")
