@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from aligning import aligned, normal, rotation
+from budgets import check_budget, of_ones, with_room_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import in_parts
@@ -77,6 +78,30 @@ def test_an_invertible_map_changes_nothing_where_all_directions_are_kept(seed):
     assert both(turned, b)[1] == pytest.approx(pw, abs=1e-5)
 
 
+def test_a_linear_map_that_lifts_what_was_not_kept_is_not_seen():
+    a = normal(1000, 10)
+    a[:, 9] *= 0.01
+    lifted = (a * np.array([0.001] * 9 + [1000], np.float32)).astype(np.float32)
+    found = svcca([aligned(a)], [aligned(lifted)])
+    assert (found.n_kept_first[0], found.n_kept_second[0]) == (9, 1)
+    assert found.values[0, 0] < 0.2
+
+
+def test_pwcca_weighs_by_directions_not_by_neurons():
+    a, b = normal(80, 6) * np.array([9, 3, 1, 1, 1, 1], np.float32), normal(80, 6, seed=1)
+    b[:, 0] += a[:, 0]
+    turned = (a @ rotation(6)).astype(np.float32)
+    assert both(turned, b)[1][0, 1] == pytest.approx(both(a, b)[1][0, 1], abs=1e-5)
+
+    def by_neurons(layer: np.ndarray) -> float:
+        of_a, of_b = (np.linalg.qr(each - each.mean(axis=0))[0] for each in (layer, b))
+        turn, correlations, _ = np.linalg.svd(of_a.T @ of_b)
+        weights = np.abs((of_a @ turn).T @ (layer - layer.mean(axis=0))).sum(axis=1)
+        return float(np.average(correlations, weights=weights))
+
+    assert abs(by_neurons(turned) - by_neurons(a)) > 0.005
+
+
 def test_pwcca_weighs_by_the_layer_of_the_row():
     shared, own = normal(400, 1), normal(400, 1, seed=1)
     mostly_shared = np.hstack([shared, 0.2 * own])
@@ -128,20 +153,28 @@ def test_chance_without_directions_is_unknown_and_with_all_of_them_1():
 def test_a_budget_changes_nothing(measure):
     firsts = [aligned(normal(40, 5 + n, seed=n)) for n in range(5)]
     seconds = [aligned(normal(40, 50, seed=n)) for n in range(3)]
-    for layers in ((firsts,), (firsts, seconds)):
+    for layers, widest in (((firsts,), 9), ((firsts, seconds), 50)):
         amply = measure(*layers)
-        work = directions.WORK * 8 * 40 * (40 if len(layers) == 1 else 50)
-        for memory in (1, work + 8 * 40 * 2 * 40):
+        for n_held in (1, 2):
+            memory = with_room_for(n_held, 40, widest)
+            assert next(directions.within(memory, firsts, layers[-1])) == slice(0, n_held)
             narrowly = measure(*layers, memory=memory)
             np.testing.assert_array_equal(narrowly.values, amply.values)
             np.testing.assert_array_equal(narrowly.n_kept_first, amply.n_kept_first)
             np.testing.assert_array_equal(narrowly.n_kept_second, amply.n_kept_second)
 
 
-def test_the_default_budget_holds_33_layers_of_2000_words_and_4096_dimensions():
-    layers = [aligned(np.zeros((2000, 4096), np.float16))] * 33
-    assert list(directions.within(MEMORY, layers, layers)) == [slice(0, 33)]
-    assert list(directions.within(MEMORY // 2, layers, layers)) == [slice(0, 21), slice(21, 33)]
+@pytest.mark.parametrize(("n_words", "d_model", "n_layers"), [(2000, 4096, 33), (9455, 576, 31)])
+def test_the_default_budget_holds_all_layers_of_a_model(n_words, d_model, n_layers):
+    layers = [aligned(of_ones(n_words, d_model))] * n_layers
+    assert list(directions.within(MEMORY, layers, layers)) == [slice(0, n_layers)]
+    assert len(list(directions.within(MEMORY // 2, layers, layers))) == 2
+
+
+@pytest.mark.parametrize("shape", [(1000, 200), (300, 1000), (500, 500)])
+@MEASURES
+def test_memory_stays_within_the_budget_and_too_little_is_refused(measure, shape):
+    check_budget(measure, [aligned(normal(*shape, seed=n).astype(np.float16)) for n in range(3)])
 
 
 def test_each_layer_is_decomposed_once_if_all_fit(monkeypatch):
@@ -213,7 +246,3 @@ def test_three_words_are_enough_and_two_are_refused():
         svcca([aligned(normal(2, 6))])
     with pytest.raises(ResultError, match="PWCCA needs at least 3 words"):
         pwcca([aligned(normal(1, 6))])
-
-
-def test_no_layers_have_no_values():
-    assert svcca([]).values.shape == svcca([]).chance.shape == (0, 0)

@@ -149,6 +149,17 @@ def test_parquet_tables_are_read_with_words_or_ids(tmp_path):
     assert (found.a, found.b, found.similarity.tolist()) == (tuple(ids), tuple(ids[::-1]), [0.5, 1.5])
 
 
+def test_whole_floats_of_parquet_are_ids(tmp_path):
+    path = tmp_path / "a.parquet"
+    ids = pa.array([97181000000012.0, 5.0])
+    pq.write_table(pa.table({"word_a": ids, "word_b": [7, 8], "similarity": [0.5, 2.0]}), path)
+    found = read_similarities(path)
+    assert (found.a, found.b, found.similarity.tolist()) == ((97181000000012, 5), (7, 8), [0.5, 2])
+    for other in (12.5, float(1 << 53), float("inf"), -3.0):
+        pq.write_table(pa.table({"word_a": [other], "word_b": [7.0], "similarity": [1.0]}), path)
+        assert read_similarities(path).b == ("7",)
+
+
 def test_words_are_ids_only_if_all_are_whole_numbers_of_64_bits(tmp_path):
     header = "word_a,word_b,similarity\n"
     ids = read_similarities(written(tmp_path, "a.csv", f"{header}1,97181000000000,1\n{(1 << 63) - 1},4,2\n"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from aligning import aligned, normal, rotation
+from budgets import check_budget, with_room_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import orthogonal_procrustes
@@ -73,10 +74,17 @@ def test_outlying_dimensions_and_a_large_mean_cost_no_digits():
 def test_a_budget_changes_nothing():
     firsts = [aligned(normal(40, 5 + n, seed=n)) for n in range(5)]
     seconds = [aligned(normal(40, 50, seed=n)) for n in range(3)]
-    for layers in ((firsts,), (firsts, seconds)):
+    for layers, widest in (((firsts,), 9), ((firsts, seconds), 50)):
         amply = procrustes(*layers)
-        for memory in (1, directions.WORK * 8 * 40 * 50 + 8 * 40 * 2 * 40):
+        for n_held in (1, 2):
+            memory = with_room_for(n_held, 40, widest)
+            assert next(directions.within(memory, firsts, layers[-1])) == slice(0, n_held)
             np.testing.assert_array_equal(procrustes(*layers, memory=memory), amply)
+
+
+@pytest.mark.parametrize("shape", [(1000, 200), (300, 1000), (500, 500)])
+def test_memory_stays_within_the_budget_and_too_little_is_refused(shape):
+    check_budget(procrustes, [aligned(normal(*shape, seed=n).astype(np.float16)) for n in range(3)])
 
 
 def test_against_others_is_a_block_of_all_against_all():

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from aligning import aligned, normal, rotation
+from budgets import MIB, check_budget, most_taken, with_room_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import RidgeCV
@@ -121,10 +122,33 @@ def test_the_seed_decides_the_folds():
 def test_a_budget_changes_nothing():
     firsts = [aligned(normal(40, 5 + n, seed=n)) for n in range(4)]
     seconds = [aligned(normal(40, 70, seed=n)) for n in range(3)]
-    for layers, width in (((firsts,), 40), ((firsts, seconds), 70)):
+    for layers, widest in (((firsts,), 8), ((firsts, seconds), 70)):
         amply = predictivity(*layers)
-        for memory in (1, directions.WORK * 8 * 40 * width + 8 * 40 * 2 * (ridge.SKETCH + 40)):
+        needs = {"beside": ridge.SKETCH, "work": ridge._work([*firsts, *layers[-1]])}
+        for n_held in (1, 2):
+            memory = with_room_for(n_held, 40, widest, **needs)
+            assert next(directions.within(memory, layers[-1], firsts, **needs)) == slice(0, n_held)
             np.testing.assert_array_equal(predictivity(*layers, memory=memory), amply)
+
+
+@pytest.mark.parametrize("shape", [(1000, 200), (300, 1000), (500, 500)])
+def test_memory_stays_within_the_budget_and_too_little_is_refused(shape):
+    check_budget(predictivity, [aligned(normal(*shape, seed=n).astype(np.float16)) for n in range(3)])
+
+
+def test_many_words_take_no_matrix_of_words_by_words():
+    a, b = aligned(normal(4000, 8)), aligned(normal(4000, 8, seed=1))
+    assert most_taken(lambda: predictivity([a], [b])) < 8 * MIB  # words to test by words to train: 20 MiB
+
+
+def test_each_layer_is_read_once_if_all_fit(monkeypatch):
+    seen = []
+    read = ridge.centered_words
+    monkeypatch.setattr(ridge, "centered_words", lambda words: seen.append(words) or read(words))
+    monkeypatch.setattr(directions, "centered_words", lambda words: seen.append(words) or read(words))
+    layers = [aligned(normal(20, 5, seed=n)) for n in range(3)]
+    predictivity(layers)
+    assert seen == layers
 
 
 def test_against_others_is_a_block_of_all_against_all():

@@ -11,8 +11,11 @@ from repstore.analysis.aligned import Aligned
 from repstore.errors import ResultError
 from repstore.spec import Progress
 
-WORK = 6
-"""Matrices of the size of a layer that decomposing it takes at once."""
+OF_LAYER, OF_SQUARE = 3, 5
+"""Matrices of the size of a layer, and square ones of its shorter side, that decomposing it takes at once.
+
+Comparing two layers by their directions takes no more than that.
+"""
 
 Compare = Callable[["Directions", "Directions"], tuple[float, float]]
 """How alike two layers are, as seen from the first and from the second."""
@@ -57,11 +60,27 @@ def directions(words: Aligned) -> Directions:
 
     Directions that are no more than rounding are left out, as by `numpy.linalg.matrix_rank`.
     """
-    centered = centered_words(words)
-    basis, strengths, _ = np.linalg.svd(centered, full_matrices=False)
+    return spread(centered_words(words))
+
+
+def spread(centered: np.ndarray) -> Directions:
+    """The same of words that are centered, which are overwritten. *Shape:* (n_words, d_model), float64."""
     rounding = max(centered.shape) * np.finfo(np.float64).eps
+    turn, strengths, basis = svd_in_place(centered.T)
+    del centered, turn  # before the rest is copied
     k = int((strengths > rounding * strengths[0]).sum())
-    return Directions(basis[:, :k].copy(), strengths[:k])
+    return Directions(basis.T[:, :k].copy(), strengths[:k])
+
+
+def svd_in_place(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The thin singular value decomposition of a matrix in column order, which is overwritten.
+
+    *Shapes:* (n, k), (k,) and (k, m), float64, where the matrix has (n, m) and k is the smaller.
+    """
+    from scipy.linalg import svd  # which takes as long to load as a store to open
+
+    left, values, right = svd(matrix, full_matrices=False, overwrite_a=True, check_finite=False)
+    return left, values, right
 
 
 def centered_words(words: Aligned) -> np.ndarray:
@@ -86,22 +105,31 @@ def check_words(layers: Sequence[Aligned], needed: int, measure: str) -> None:
 
 
 def within(
-    memory: int, held: Sequence[Aligned], passing: Sequence[Aligned], extra: int = 0
+    memory: int, held: Sequence[Aligned], passing: Sequence[Aligned], *, beside: int = 0, work: int = 0
 ) -> Iterator[slice]:
-    """Layers in groups of which the directions fit into memory together. At least one layer is a group.
+    """Layers in groups of which the directions fit into memory together.
 
     Args:
-        memory: bytes, for the directions of a group and for finding those of one more layer.
-        held: the layers.
+        memory: bytes, for the directions of a group and for what is done with those of one more layer.
+        held: the layers, at least one.
         passing: those that are decomposed meanwhile.
-        extra: numbers to hold beside, for every word of every layer.
+        beside: numbers to hold beside, for every word of every layer.
+        work: bytes that a pair takes, if that is more than decomposing a layer.
+
+    Raises:
+        ResultError: one pair does not fit.
     """
-    if not held:
-        return
     n_words, widest = held[0].n_words, max(words.d_model for words in (*held, *passing))
-    of_layer = 8 * n_words * (min(n_words, widest) + extra)
-    work = WORK * 8 * n_words * max(n_words, widest)
-    n_held = max(1, (memory - work) // of_layer)
+    k = min(n_words, widest)
+    of_layer = 8 * n_words * (k + beside)
+    work = max(work, 8 * (OF_LAYER * n_words * widest + OF_SQUARE * k**2))
+    n_held = (memory - work) // of_layer
+    if n_held < 1:
+        raise ResultError(
+            f"Comparing two layers of {n_words:,} words and {widest} dimensions takes at least "
+            f"{-(-(work + of_layer) >> 20)} MiB of memory; {memory >> 20} are allowed. "
+            "Allow more, or compare fewer words."
+        )
     for start in range(0, len(held), n_held):
         yield slice(start, min(start + n_held, len(held)))
 
@@ -124,6 +152,9 @@ def compare_pairs(
         The similarities as seen from the first, NaN with a layer that is constant. *Shape:* (len(first),
         len(second or first)), float64. Then how many directions each layer has. *Shapes:* (len(first),) and
         (len(second or first),), int64.
+
+    Raises:
+        ResultError: too little memory for one pair.
     """
     others = first if second is None else second
     values = np.full((len(first), len(others)), np.nan)
@@ -142,6 +173,8 @@ def compare_pairs(
                     values[i, j], seen_from_other = compare(held[i], other)
                     if second is None:
                         values[j, i] = seen_from_other
+            del other  # before the next is decomposed
             n_done += len(pairs)
             progress(Progress("Comparing layers", n_done, n_total, unit="pairs of layers"))
+        held.clear()  # before the next group is decomposed
     return values, n_first, n_others

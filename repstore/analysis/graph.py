@@ -19,7 +19,7 @@ from repstore.spec import Metric, Progress
 from repstore.storage.vectors import LayerVectors
 
 BUDGET = 1 << 28
-"""Bytes of memory that a search takes at most, beyond the answer and a few numbers for every word."""
+"""Bytes of memory that a search works in, unless it is told otherwise."""
 
 TILE = 4096
 """Queries answered in one pass over the layer, if the budget allows."""
@@ -62,6 +62,7 @@ def neighbor_graph(
     k: int,
     *,
     metric: Metric = "cosine",
+    memory: int = BUDGET,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> NeighborGraph:
     """The k nearest words of every word, itself left out; all others if there are no more than k.
@@ -73,23 +74,31 @@ def neighbor_graph(
         metric: ``cosine``, 0 with a zero vector; ``l2``, the distance; ``csls``, the cosine corrected for
             how near everything is to either word: 2 cos(x, y) - r(x) - r(y), of Conneau et al. 2018, with r
             the mean cosine to the 10 nearest others.
+        memory: bytes to work in, beyond the answer and a few numbers for every word. With less, a search
+            takes longer and finds the same. Where most words are about equally near, 30 MiB come on top.
         progress: told how many words are done.
     """
-    of_words = densities(vectors, space, progress=progress) if metric == "csls" else None
-    rows, scores = _graph(nearness(vectors, space, metric, of_words), k, "Finding neighbors", progress)
+    of_words = densities(vectors, space, memory=memory, progress=progress) if metric == "csls" else None
+    near = nearness(vectors, space, metric, of_words)
+    rows, scores = _graph(near, k, memory, "Finding neighbors", progress)
     if of_words is not None:
         scores -= of_words[:, None]
     return NeighborGraph(metric, rows, _shown(scores, metric))
 
 
 def densities(
-    vectors: LayerVectors, space: Space, *, progress: Callable[[Progress], None] = lambda _: None
+    vectors: LayerVectors,
+    space: Space,
+    *,
+    memory: int = BUDGET,
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> np.ndarray:
     """Mean cosine of every word to the 10 others nearest to it: r in CSLS. A word alone has 0.
 
-    *Shape:* (n_words,), float64.
+    `memory` is as in `neighbor_graph`. *Shape:* (n_words,), float64.
     """
-    _, cosines = _graph(nearness(vectors, space, "cosine"), DENSITY_K, "Measuring densities", progress)
+    near = nearness(vectors, space, "cosine")
+    _, cosines = _graph(near, DENSITY_K, memory, "Measuring densities", progress)
     return _mean(cosines)
 
 
@@ -130,7 +139,7 @@ def batch_neighbors(
 
 
 def _graph(
-    near: Nearness, k: int, message: str, progress: Callable[[Progress], None]
+    near: Nearness, k: int, memory: int, message: str, progress: Callable[[Progress], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Neighbors of every word and their scores. *Shape of each:* (n_words, k), int64 and float64.
 
@@ -142,10 +151,10 @@ def _graph(
     if k == 0:
         return rows, found
     ends = distinct.starts + distinct.sizes
-    step = _tile(near, k + 1)
+    step = _tile(near, k + 1, memory)
     for start in range(0, len(distinct.first), step):
         firsts = distinct.first[start : start + step]
-        lists, list_scores = _nearest(near, near.vectors.take(firsts), k + 1)
+        lists, list_scores = _nearest(near, near.vectors.take(firsts), k + 1, memory)
         first_word, end = distinct.starts[start], ends[start + len(firsts) - 1]
         for at in range(first_word, end, step):
             words = distinct.words[at : min(at + step, end)]
@@ -164,24 +173,26 @@ def _batch(
     rows, found = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
     if k == 0:
         return rows, found
-    step = _tile(near, k + n_less)
+    step = _tile(near, k + n_less, BUDGET)
     for start in range(0, len(queries), step):
         some = slice(start, start + step)
-        lists = _nearest(near, queries[some], k + n_less)
+        lists = _nearest(near, queries[some], k + n_less, BUDGET)
         rows[some], found[some] = lists if exclude is None else _without(exclude[some], *lists)
     return rows, found
 
 
-def _tile(near: Nearness, n_wanted: int) -> int:
-    """Queries to a pass: in float64 they take an eighth of the budget at most, and their candidates too."""
+def _tile(near: Nearness, n_wanted: int, memory: int) -> int:
+    """Queries to a pass: in float64 they take an eighth of the memory at most, and their candidates too."""
     bytes_of_candidates = 48 * (n_wanted + SPARE)
-    return max(1, min(TILE, BUDGET // 8 // (8 * near.vectors.d_model), BUDGET // 8 // bytes_of_candidates))
+    return max(1, min(TILE, memory // 8 // (8 * near.vectors.d_model), memory // 8 // bytes_of_candidates))
 
 
-def _nearest(near: Nearness, queries: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(
+    near: Nearness, queries: np.ndarray, n_wanted: int, memory: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Nearest words of a tile of queries. *Shape of each:* (n_queries, n_wanted), int64 and float64."""
     mapped = near.map(queries)
-    of_query, of_vector = _pairs(near, mapped, n_wanted)
+    of_query, of_vector = _pairs(near, mapped, n_wanted, memory)
     rows, values = np.empty((len(queries), n_wanted), np.int64), np.empty((len(queries), n_wanted))
     for start in range(0, len(queries), AT_ONCE):
         end = min(start + AT_ONCE, len(queries))
@@ -192,24 +203,24 @@ def _nearest(near: Nearness, queries: np.ndarray, n_wanted: int) -> tuple[np.nda
     return rows, values
 
 
-def _pairs(near: Nearness, mapped: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(near: Nearness, mapped: np.ndarray, n_wanted: int, memory: int) -> tuple[np.ndarray, np.ndarray]:
     """Queries, ascending, each with the distinct vectors that may be its nearest. *Shape of each:* (n,)."""
-    found = _candidates(near, mapped, n_wanted, np.float32, "leave")
+    found = _candidates(near, mapped, n_wanted, memory, np.float32, "leave")
     again = np.flatnonzero(found.crowded)
     if not len(again):
         return found.query, found.vector
-    closer = _candidates(near, mapped[again], n_wanted, np.float64, "cut")
+    closer = _candidates(near, mapped[again], n_wanted, memory, np.float64, "cut")
     query = np.concatenate([found.query, again[closer.query]])
     order = np.argsort(query, kind="stable")
     return query[order], np.concatenate([found.vector, closer.vector])[order]
 
 
 def _candidates(
-    near: Nearness, mapped: np.ndarray, n_wanted: int, dtype: type[np.floating], crowd: Crowd
+    near: Nearness, mapped: np.ndarray, n_wanted: int, memory: int, dtype: type[np.floating], crowd: Crowd
 ) -> Candidates:
-    """Blocks of vectors take an eighth of the budget at most, scores a quarter."""
+    """Blocks of vectors take an eighth of the memory at most, scores a quarter."""
     n_bytes = np.dtype(dtype).itemsize
-    block_rows = min(BUDGET // 8 // (mapped.shape[1] + 1), BUDGET // 4 // len(mapped)) // n_bytes
+    block_rows = min(memory // 8 // (mapped.shape[1] + 1), memory // 4 // len(mapped)) // n_bytes
     block_rows = max(1, min(block_rows, len(near.distinct.first)))
     left, right = near.left(mapped, dtype), near.right(dtype, block_rows)
     return candidates(left, right, n_wanted, block_rows, crowd)

@@ -16,18 +16,18 @@ WORDS_AT_ONCE = 4096
 """Words whose neighbors are compared together."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Overlap:
     """The neighbors that words have in common in two graphs.
 
     Attributes:
-        of_word: share of each word's neighbors. *Shape:* (n_words,), float64; NaN for a word without any.
-        mean: over the words; NaN if they have no neighbors.
+        mean: share of each word's neighbors, over the words; NaN if they have no neighbors.
         chance: what it would be, on average, if neighbors were drawn at random: k / (n_words - 1); NaN for a
-            word alone.
+            word alone. Where many words share a vector, as at layer 0, independent layers have more in
+            common: of words that are equally near, either layer takes those of the lowest rows. Two layers
+            of 2,000 words with 20 distinct vectors each had 0.041 in common at k = 10, not 0.005.
     """
 
-    of_word: np.ndarray
     mean: float
     chance: float
 
@@ -45,18 +45,15 @@ def overlap(a: NeighborGraph, b: NeighborGraph) -> Overlap:
         )
     n_words, k = a.rows.shape
     if k == 0:
-        return Overlap(np.full(n_words, np.nan), float("nan"), float("nan"))
-    of_word = np.concatenate(
-        [
-            _n_common(a.rows[start : start + WORDS_AT_ONCE], b.rows[start : start + WORDS_AT_ONCE]) / k
-            for start in range(0, n_words, WORDS_AT_ONCE)
-        ]
+        return Overlap(float("nan"), float("nan"))
+    n_common = sum(
+        _n_common(a.rows[start : start + WORDS_AT_ONCE], b.rows[start : start + WORDS_AT_ONCE])
+        for start in range(0, n_words, WORDS_AT_ONCE)
     )
-    return Overlap(of_word, float(of_word.mean()), k / (n_words - 1))
+    return Overlap(n_common / (n_words * k), k / (n_words - 1))
 
 
-def _n_common(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """How many numbers two lists share; none is twice in either. *Shape:* (n_words,)."""
+def _n_common(a: np.ndarray, b: np.ndarray) -> int:
+    """How many numbers lists share with those beside them; none is twice in one. *Shape of each:* (n, k)."""
     both = np.sort(np.concatenate([a, b], axis=1), axis=1)
-    n_common: np.ndarray = (both[:, 1:] == both[:, :-1]).sum(axis=1)
-    return n_common
+    return int((both[:, 1:] == both[:, :-1]).sum())

@@ -39,7 +39,7 @@ def procrustes(
         is constant.
 
     Raises:
-        ResultError: fewer than 3 words.
+        ResultError: fewer than 3 words; too little memory for one pair of layers.
     """
     check_words([*first, *(second or ())], 3, "Procrustes similarity")
     values, _, _ = compare_pairs(first, second, directions, _similarity, memory=memory, progress=progress)

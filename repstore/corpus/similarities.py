@@ -16,6 +16,9 @@ SIDES = ("word_a", "word_b")
 VALUES = ("similarity", "score")
 """Names of the column of similarities; the first that is there counts."""
 
+EXACT = 1 << 53
+"""From here on float64 lacks whole numbers, so that one may stand for another."""
+
 
 @dataclass(frozen=True, eq=False)
 class Similarities:
@@ -34,7 +37,8 @@ class Similarities:
 def read_similarities(path: Path) -> Similarities:
     """Read a table of similarities; other columns may be there.
 
-    Words are word_ids if all of them, on both sides, are whole numbers; else they are forms or lemmas.
+    Words are word_ids if all of them, on both sides, are whole numbers; else they are forms or lemmas. In
+    Parquet a whole number may be stored as a float, as long as float64 has it exactly.
 
     Raises:
         CorpusError: the file cannot be read, has no pairs, lacks a column, or has a row without a word or
@@ -86,8 +90,15 @@ def _parquet(path: Path) -> Iterator[tuple[Place, str, str, str]]:
     except (OSError, pa.ArrowException) as error:
         raise CorpusError(f"{path} cannot be read as Parquet: {error}") from None
     for line, row in enumerate(rows, 1):
-        word_a, word_b, value = ("" if row[name] is None else str(row[name]).strip() for name in columns)
+        word_a, word_b, value = (_written(row[name]) for name in columns)
         yield Place(path, line), word_a, word_b, value
+
+
+def _written(value: object) -> str:
+    """A value of Parquet as text would have it; a whole float without its decimal places."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        value = int(value)
+    return "" if value is None else str(value).strip()
 
 
 def _value_column(names: list[str]) -> str:
