@@ -121,11 +121,10 @@ def test_tiles_blocks_and_strips_do_not_change_a_byte(kind, metric, monkeypatch)
     vectors = layer_of(kind)
     space = space_of(vectors, "corpus")
     whole = neighbor_graph(vectors, space, 5, metric=metric)
-    monkeypatch.setattr(graph, "BUDGET", 1 << 18)
     monkeypatch.setattr(graph, "TILE", 7)
     monkeypatch.setattr(graph, "AT_ONCE", 4)
     monkeypatch.setattr(candidates, "STRIP", 500)
-    pieces = neighbor_graph(vectors, space, 5, metric=metric)
+    pieces = neighbor_graph(vectors, space, 5, metric=metric, memory=1 << 18)
     assert pieces.rows.tobytes() == whole.rows.tobytes()
     assert pieces.scores.tobytes() == whole.scores.tobytes()
 
@@ -282,18 +281,18 @@ def test_a_word_finds_itself_unless_it_is_excluded():
 
 @pytest.mark.parametrize("kind", ["random", "close", "duplicates"])
 def test_memory_stays_within_the_budget(kind, monkeypatch):
-    monkeypatch.setattr(graph, "BUDGET", 1 << 22)
+    budget = 1 << 22
     monkeypatch.setattr(candidates, "STRIP", 1 << 12)  # in proportion to the budget
     n_words, k = 3000, 5  # their scores at once: 36 MB
     vectors = in_parts(rows_of(kind, n_words, 8).astype(np.float32), 1000)
     space = space_of(vectors, "none")
     tracemalloc.start()
     try:
-        neighbor_graph(vectors, space, k)
+        neighbor_graph(vectors, space, k, memory=budget)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < graph.BUDGET + n_words * (k * 28 + 100)
+    assert peak < budget + n_words * (k * 28 + 100)
 
 
 def test_progress_ends_with_all_words():

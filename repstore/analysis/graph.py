@@ -19,7 +19,8 @@ from repstore.spec import Metric, Progress
 from repstore.storage.vectors import LayerVectors
 
 BUDGET = 1 << 28
-"""Bytes of memory that a search takes at most, beyond the answer and a few numbers for every word."""
+"""Bytes of memory that a search takes at most, beyond the answer and a few numbers for every word. More would
+not make it faster. Less may be allowed; up to 100 bytes times `candidates.STRIP` are taken anyway."""
 
 TILE = 4096
 """Queries answered in one pass over the layer, if the budget allows."""
@@ -62,6 +63,7 @@ def neighbor_graph(
     k: int,
     *,
     metric: Metric = "cosine",
+    memory: int = BUDGET,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> NeighborGraph:
     """The k nearest words of every word, itself left out; all others if there are no more than k.
@@ -73,23 +75,30 @@ def neighbor_graph(
         metric: ``cosine``, 0 with a zero vector; ``l2``, the distance; ``csls``, the cosine corrected for
             how near everything is to either word: 2 cos(x, y) - r(x) - r(y), of Conneau et al. 2018, with r
             the mean cosine to the 10 nearest others.
+        memory: bytes to search in, of which up to `BUDGET` are used; answers do not depend on it.
         progress: told how many words are done.
     """
-    of_words = densities(vectors, space, progress=progress) if metric == "csls" else None
-    rows, scores = _graph(nearness(vectors, space, metric, of_words), k, "Finding neighbors", progress)
+    of_words = densities(vectors, space, memory=memory, progress=progress) if metric == "csls" else None
+    near = nearness(vectors, space, metric, of_words)
+    rows, scores = _graph(near, k, memory, "Finding neighbors", progress)
     if of_words is not None:
         scores -= of_words[:, None]
     return NeighborGraph(metric, rows, _shown(scores, metric))
 
 
 def densities(
-    vectors: LayerVectors, space: Space, *, progress: Callable[[Progress], None] = lambda _: None
+    vectors: LayerVectors,
+    space: Space,
+    *,
+    memory: int = BUDGET,
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> np.ndarray:
     """Mean cosine of every word to the 10 others nearest to it: r in CSLS. A word alone has 0.
 
     *Shape:* (n_words,), float64.
     """
-    _, cosines = _graph(nearness(vectors, space, "cosine"), DENSITY_K, "Measuring densities", progress)
+    near = nearness(vectors, space, "cosine")
+    _, cosines = _graph(near, DENSITY_K, memory, "Measuring densities", progress)
     return _mean(cosines)
 
 
@@ -102,6 +111,7 @@ def batch_neighbors(
     metric: Metric = "cosine",
     exclude: np.ndarray | None = None,
     of_words: np.ndarray | None = None,
+    memory: int = BUDGET,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k words nearest to each of many queries.
 
@@ -114,6 +124,7 @@ def batch_neighbors(
         exclude: the row that each query must not find: its own. *Shape:* (n_queries,), int64.
         of_words: for ``csls``, the `densities` of this layer in this space, which take a search for every
             word; computed if not given.
+        memory: as for `neighbor_graph`.
 
     Returns:
         Rows and scores, nearest first. *Shape of each:* (n_queries, k), int64 and float32.
@@ -121,16 +132,16 @@ def batch_neighbors(
     if metric != "csls":
         of_words = None
     elif of_words is None:
-        of_words = densities(vectors, space)
-    rows, scores = _batch(nearness(vectors, space, metric, of_words), queries, k, exclude)
+        of_words = densities(vectors, space, memory=memory)
+    rows, scores = _batch(nearness(vectors, space, metric, of_words), queries, k, exclude, memory)
     if of_words is not None:
-        _, cosines = _batch(nearness(vectors, space, "cosine"), queries, DENSITY_K, exclude)
+        _, cosines = _batch(nearness(vectors, space, "cosine"), queries, DENSITY_K, exclude, memory)
         scores -= _mean(cosines)[:, None]
     return rows, _shown(scores, metric)
 
 
 def _graph(
-    near: Nearness, k: int, message: str, progress: Callable[[Progress], None]
+    near: Nearness, k: int, memory: int, message: str, progress: Callable[[Progress], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Neighbors of every word and their scores. *Shape of each:* (n_words, k), int64 and float64.
 
@@ -142,10 +153,10 @@ def _graph(
     if k == 0:
         return rows, found
     ends = distinct.starts + distinct.sizes
-    step = _tile(near, k + 1)
+    step = tile_rows(near.vectors.d_model, k + 1, memory)
     for start in range(0, len(distinct.first), step):
         firsts = distinct.first[start : start + step]
-        lists, list_scores = _nearest(near, near.vectors.take(firsts), k + 1)
+        lists, list_scores = _nearest(near, near.vectors.take(firsts), k + 1, memory)
         first_word, end = distinct.starts[start], ends[start + len(firsts) - 1]
         for at in range(first_word, end, step):
             words = distinct.words[at : min(at + step, end)]
@@ -156,7 +167,7 @@ def _graph(
 
 
 def _batch(
-    near: Nearness, queries: np.ndarray, k: int, exclude: np.ndarray | None
+    near: Nearness, queries: np.ndarray, k: int, exclude: np.ndarray | None, memory: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Neighbors of queries and their scores. *Shape of each:* (n_queries, k), int64 and float64."""
     n_less = 0 if exclude is None else 1
@@ -164,24 +175,26 @@ def _batch(
     rows, found = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
     if k == 0:
         return rows, found
-    step = _tile(near, k + n_less)
+    step = tile_rows(near.vectors.d_model, k + n_less, memory)
     for start in range(0, len(queries), step):
         some = slice(start, start + step)
-        lists = _nearest(near, queries[some], k + n_less)
+        lists = _nearest(near, queries[some], k + n_less, memory)
         rows[some], found[some] = lists if exclude is None else _without(exclude[some], *lists)
     return rows, found
 
 
-def _tile(near: Nearness, n_wanted: int) -> int:
+def tile_rows(d_model: int, n_wanted: int, memory: int) -> int:
     """Queries to a pass: in float64 they take an eighth of the budget at most, and their candidates too."""
-    bytes_of_candidates = 48 * (n_wanted + SPARE)
-    return max(1, min(TILE, BUDGET // 8 // (8 * near.vectors.d_model), BUDGET // 8 // bytes_of_candidates))
+    budget, bytes_of_candidates = min(memory, BUDGET), 48 * (n_wanted + SPARE)
+    return max(1, min(TILE, budget // 8 // (8 * d_model), budget // 8 // bytes_of_candidates))
 
 
-def _nearest(near: Nearness, queries: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(
+    near: Nearness, queries: np.ndarray, n_wanted: int, memory: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Nearest words of a tile of queries. *Shape of each:* (n_queries, n_wanted), int64 and float64."""
     mapped = near.map(queries)
-    of_query, of_vector = _pairs(near, mapped, n_wanted)
+    of_query, of_vector = _pairs(near, mapped, n_wanted, memory)
     rows, values = np.empty((len(queries), n_wanted), np.int64), np.empty((len(queries), n_wanted))
     for start in range(0, len(queries), AT_ONCE):
         end = min(start + AT_ONCE, len(queries))
@@ -192,24 +205,29 @@ def _nearest(near: Nearness, queries: np.ndarray, n_wanted: int) -> tuple[np.nda
     return rows, values
 
 
-def _pairs(near: Nearness, mapped: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(near: Nearness, mapped: np.ndarray, n_wanted: int, memory: int) -> tuple[np.ndarray, np.ndarray]:
     """Queries, ascending, each with the distinct vectors that may be its nearest. *Shape of each:* (n,)."""
-    found = _candidates(near, mapped, n_wanted, np.float32, "leave")
+    found = _candidates(near, mapped, n_wanted, memory, np.float32, "leave")
     again = np.flatnonzero(found.crowded)
     if not len(again):
         return found.query, found.vector
-    closer = _candidates(near, mapped[again], n_wanted, np.float64, "cut")
+    closer = _candidates(near, mapped[again], n_wanted, memory, np.float64, "cut")
     query = np.concatenate([found.query, again[closer.query]])
     order = np.argsort(query, kind="stable")
     return query[order], np.concatenate([found.vector, closer.vector])[order]
 
 
 def _candidates(
-    near: Nearness, mapped: np.ndarray, n_wanted: int, dtype: type[np.floating], crowd: Crowd
+    near: Nearness,
+    mapped: np.ndarray,
+    n_wanted: int,
+    memory: int,
+    dtype: type[np.floating],
+    crowd: Crowd,
 ) -> Candidates:
     """Blocks of vectors take an eighth of the budget at most, scores a quarter."""
-    n_bytes = np.dtype(dtype).itemsize
-    block_rows = min(BUDGET // 8 // (mapped.shape[1] + 1), BUDGET // 4 // len(mapped)) // n_bytes
+    budget, n_bytes = min(memory, BUDGET), np.dtype(dtype).itemsize
+    block_rows = min(budget // 8 // (mapped.shape[1] + 1), budget // 4 // len(mapped)) // n_bytes
     block_rows = max(1, min(block_rows, len(near.distinct.first)))
     left, right = near.left(mapped, dtype), near.right(dtype, block_rows)
     return candidates(left, right, n_wanted, block_rows, crowd)
