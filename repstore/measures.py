@@ -106,6 +106,11 @@ class Layer:
         return statistics(self.words)
 
     @cached_property
+    def anisotropy(self) -> float:
+        """Mean cosine of two words."""
+        return anisotropy.anisotropy(self.words, self.statistics)
+
+    @cached_property
     def eigenvalues(self) -> np.ndarray:
         """Of the covariance of the dimensions. *Shape:* (d_model,), float64."""
         return spectrum.eigenvalues(self.words, self.statistics, self.memory)
@@ -136,7 +141,7 @@ class Measurement:
 
 def _anisotropy(layer: Layer) -> Values:
     return {
-        "anisotropy": anisotropy.anisotropy(layer.words, layer.statistics),
+        "anisotropy": layer.anisotropy,
         "anisotropy_without": anisotropy.anisotropy(
             layer.words, layer.statistics, without=layer.outliers.tolist()
         ),
@@ -174,7 +179,8 @@ def _isotropy(layer: Layer) -> Values:
 
 
 def _dimension(layer: Layer) -> Values:
-    found = dimensions(layer.words, SCALES, resampling=Resampling(layer.resamples, layer.seed))
+    resampling = Resampling(layer.resamples, layer.seed)
+    found = dimensions(layer.words, SCALES, resampling=resampling, memory=layer.memory)
     values: dict[str, float | int | str] = {"n_distinct": found.n_distinct}
     for one in found.by_scale:
         name = "dimension" if one.scale == 1 else f"dimension_{one.scale}"
@@ -183,12 +189,13 @@ def _dimension(layer: Layer) -> Values:
 
 
 def _self_similarity(layer: Layer) -> Values:
-    found = contextuality.self_similarity(layer.words, layer.of.forms)
-    return _adjusted("self_similarity", found)
+    found = contextuality.self_similarity(layer.words, layer.of.forms, anisotropy=layer.anisotropy)
+    return _adjusted("self_similarity", found) | {"n_forms": found.n_groups}
 
 
 def _intra_sentence(layer: Layer) -> Values:
-    return _adjusted("intra_sentence", contextuality.intra_sentence_similarity(layer.words, layer.of.texts))
+    found = contextuality.intra_sentence_similarity(layer.words, layer.of.texts, anisotropy=layer.anisotropy)
+    return _adjusted("intra_sentence", found) | {"n_texts": found.n_groups}
 
 
 def _explained_variance(layer: Layer) -> Values:
@@ -196,7 +203,7 @@ def _explained_variance(layer: Layer) -> Values:
     return _adjusted("explained_variance", found)
 
 
-def _adjusted(name: str, found: contextuality.Contextual) -> Values:
+def _adjusted(name: str, found: contextuality.Contextual) -> dict[str, float | int | str]:
     return {name: found.value, f"{name}_adjusted": found.adjusted}
 
 
@@ -214,6 +221,7 @@ def _separability(layer: Layer) -> Values:
         "between_senses": found.between,
         "between_senses_adjusted": found.adjusted,
         "silhouette": found.silhouette,
+        "n_lemmas": found.n_lemmas,
     }
 
 
@@ -274,6 +282,7 @@ MEASURES: dict[Measure, Measurement] = {
         (
             Column("self_similarity", "mean cosine of uses of a form in different texts"),
             Column("self_similarity_adjusted", "less the anisotropy"),
+            Column("n_forms", "forms with 5 uses", drawn=False),
         ),
         _self_similarity,
         USES,
@@ -282,6 +291,7 @@ MEASURES: dict[Measure, Measurement] = {
         (
             Column("intra_sentence", "mean cosine of a word with the mean of its text"),
             Column("intra_sentence_adjusted", "less the anisotropy"),
+            Column("n_texts", "texts with two words", drawn=False),
         ),
         _intra_sentence,
         'no text has two of these words; ingest "--words all" for more',
@@ -307,6 +317,7 @@ MEASURES: dict[Measure, Measurement] = {
             Column("between_senses", "share of a lemma's variance"),
             Column("between_senses_adjusted", "0 by chance"),
             Column("silhouette", "of senses, by cosine distance"),
+            Column("n_lemmas", "lemmas with two senses", drawn=False),
         ),
         _separability,
         "no lemma has two senses of two words each among these words",

@@ -1,6 +1,7 @@
 """Intrinsic dimension, against brute force, the likelihood itself, scikit-dimension, and known dimensions."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from synthetic import in_parts
 
+from repstore.analysis import dimension
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.dimension import Dimension, dimensions, most_likely
 from repstore.analysis.space import space_of
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, ResultError
 
 FEW = Resampling(50)
 
@@ -265,6 +267,39 @@ def test_the_seed_decides_the_interval_and_nothing_else():
     assert str(first) == str(again)  # NaN at scale 64
     assert values(first)[:3] == values(other)[:3]
     assert first.by_scale[0].low != other.by_scale[0].low
+
+
+def test_without_resamples_there_is_a_value_and_no_interval():
+    words = aligned(normal(60, 4))
+    found = dimensions(words, (1, 4), resampling=Resampling(0))
+    assert values(found) == values(dimensions(words, (1, 4), resampling=FEW))
+    assert all(math.isnan(one.low) and math.isnan(one.high) for one in found.by_scale)
+
+
+@pytest.mark.parametrize("kind", ["random", "close", "copied"])
+def test_memory_is_kept_and_changes_nothing(kind):
+    rows = normal(6_000, 16)
+    if kind == "close":  # so many candidates that they are weighed in float64
+        rows = 10 * normal(1, 16, seed=1) + rows / 1000
+    if kind == "copied":
+        rows[-1] = rows[0]
+    words = aligned(rows, 2500)
+    memory = dimension.LEAST + dimension.PER_WORD * len(rows) + (rows.nbytes if kind == "copied" else 0)
+    tracemalloc.start()
+    try:
+        found = dimensions(words, (1, 16), resampling=Resampling(128), memory=memory)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < memory
+    assert found == dimensions(words, (1, 16), resampling=Resampling(128))
+
+
+@pytest.mark.parametrize("memory", [-1, 0, 50 << 20])
+def test_too_little_memory_is_refused(memory):
+    rows = np.repeat(normal(10_000, 256).astype(np.float16), 2, axis=0)
+    with pytest.raises(ResultError, match=rf"takes at least \d+ MiB of memory; {max(memory, 0) >> 20} are"):
+        dimensions(aligned(rows), memory=memory)
 
 
 def test_scales_are_answered_in_the_order_asked_for():

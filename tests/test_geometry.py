@@ -48,6 +48,8 @@ def test_all_measures_have_a_value_for_every_layer_or_a_note(store):
     assert found["depth"] == [0, 0.5, 1]
     empty = {name for name in columns if None in found[name]}
     assert empty == {"intra_sentence", "intra_sentence_adjusted"}  # each text has one word
+    for name, n in {"n_forms": 8, "n_texts": 0, "n_lemmas": 4}.items():
+        assert found[name] == [n] * 3
     [note] = found.notes
     assert note.startswith("Not all of intra-sentence at any layer of m/base: no text has two of these words")
 
@@ -164,6 +166,26 @@ def test_labelled_pairs_say_what_is_aligned_where_no_word_has_a_sense(tmp_path):
     )
     assert found["silhouette"] == [None]
     assert any("no lemma has two senses" in note for note in found.notes)
+
+
+def test_similarities_are_adjusted_by_the_anisotropy(store):
+    found = store.geometry(["anisotropy", "self-similarity"], run="m/base")
+    for row in found:
+        adjusted = row["self_similarity"] - row["anisotropy"]
+        assert row["self_similarity_adjusted"] == pytest.approx(adjusted, abs=1e-15)
+
+
+def test_without_resamples_dimensions_have_no_bands(store):
+    found, usual = (store.geometry("dimension", run="m/base", resamples=n) for n in (0, 20))
+    assert found["dimension"] == usual["dimension"]
+    assert found["dimension_low"] == found["dimension_high"] == [None] * 3
+    assert None not in usual["dimension_low"]
+
+
+def test_memory_that_does_not_suffice_is_refused(store):
+    for measure in ("dimension", "rank", "uniformity"):
+        with pytest.raises(ResultError, match="takes at least"):
+            store.geometry(measure, run="m/base", memory=1)
 
 
 def test_linked_words_ignore_pairs_without_vectors():

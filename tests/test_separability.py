@@ -1,6 +1,7 @@
 """How far senses lie apart, against plain loops, scikit-learn, and what chance gives exactly."""
 
 import math
+import tracemalloc
 from itertools import permutations
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import in_parts
 
+from repstore.analysis import kernels
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.separability import separability
 from repstore.analysis.space import space_of
@@ -128,10 +130,55 @@ def test_a_lemma_of_one_vector_tells_nothing_apart(value, frame):
     assert (found.between, found.adjusted, found.silhouette) == (2 / 6, 0, 0)
 
 
-def test_senses_of_the_same_vectors_have_silhouette_0_beside_a_third():
+@pytest.mark.parametrize("order", [1, -1])
+def test_senses_of_the_same_vectors_have_silhouette_0_beside_a_third(order):
     rows = np.repeat(normal(2, 50).astype(np.float16), [6, 3], axis=0)
-    found = separability(aligned(rows), np.zeros(9, np.int64), np.array([0, 0, 0, 1, 1, 1, 2, 2, 2]))
+    senses = order * np.array([0, 0, 0, 1, 1, 1, 2, 2, 2]) + 2
+    found = separability(aligned(rows), np.zeros(9, np.int64), senses)
     assert found.silhouette == pytest.approx(1 / 3)  # 1 for the words of the third
+
+
+def test_words_that_differ_by_little_have_the_silhouettes_of_their_differences():
+    # Cosines are 1 but for 1e-10: far above what float64 can tell, far below its last decimals.
+    rows = 100 + 1e-3 * normal(40, 8)
+    senses = np.repeat([0, 1], 20)
+    rows[senses == 1, 0] += 1e-3
+    wide = rows.astype(np.float64)
+    units = wide / np.sqrt((wide**2).sum(axis=1, keepdims=True))
+    distances = ((units[:, None] - units) ** 2).sum(axis=2)
+    expected = []
+    for word in range(40):
+        own, other = (distances[word, senses == s] for s in (senses[word], 1 - senses[word]))
+        inside, outside = own.sum() / (len(own) - 1), other.mean()
+        expected.append((outside - inside) / max(inside, outside))
+    found = separability(aligned(rows), np.zeros(40, np.int64), senses)
+    assert found.silhouette == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 100, 300])
+def test_blocks_change_nothing_but_roundings(n_bytes, monkeypatch):
+    rows, lemmas = normal(60, 8).astype(np.float16), np.repeat([0, 1], [40, 20])
+    senses = np.random.default_rng(1).integers(0, 4, 60)
+    rows[::9] = 0
+    expected = separability(aligned(rows), lemmas, senses)
+    monkeypatch.setattr(kernels, "BLOCK_BYTES", n_bytes)
+    found = separability(aligned(rows), lemmas, senses)
+    for name in ("between", "adjusted", "silhouette"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-12)
+    flat = separability(aligned(np.full((9, 5), 0.1, np.float16)), np.zeros(9, int), np.arange(9) % 2)
+    assert (flat.between, flat.adjusted, flat.silhouette) == (1 / 8, 0, 0)
+
+
+def test_memory_does_not_grow_with_a_lemma():
+    rows, senses = normal(40_000, 64), np.arange(40_000) % 3
+    words = aligned(rows)
+    tracemalloc.start()
+    try:
+        separability(words, np.zeros(len(rows), np.int64), senses)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * kernels.BLOCK_BYTES + 100 * len(rows)  # float64 rows would take 512 a word
 
 
 def test_rare_senses_and_words_without_sense_are_left_out():

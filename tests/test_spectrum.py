@@ -1,5 +1,6 @@
 """Covariances and the ranks that follow from their eigenvalues, against naive float64 and closed forms."""
 
+import tracemalloc
 from math import exp, isnan, log, sqrt
 
 import numpy as np
@@ -18,6 +19,7 @@ from repstore.analysis.spectrum import (
     participation_ratio,
 )
 from repstore.analysis.statistics import statistics
+from repstore.errors import ResultError
 
 MEASURES = (effective_rank, participation_ratio, isoscore)
 
@@ -80,12 +82,39 @@ def test_the_covariance_equals_numpys(shape):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_neither_memory_nor_parts_nor_the_stored_type_matter(dtype):
-    rows = uneven(300, 20).astype(np.float16)
-    whole = covariance_of(rows)
-    for memory in (1, 16 * 20 * 20 + 12 * 20 * 7, 1 << 20):
+    rows = uneven(900, 20).astype(np.float16)
+    whole, least = covariance_of(rows), 16 * 20 * 20 + 14 * 20 * 256
+    for memory in (least, least + 14 * 20 * 7, 1 << 20):
         got = covariance_of(rows.astype(dtype), 13, 120, memory=memory)
         np.testing.assert_allclose(got, whole, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(spectrum_of(rows.astype(dtype), 13, memory=1), spectrum_of(rows), rtol=1e-10)
+        again = spectrum_of(rows.astype(dtype), 13, memory=memory)
+        np.testing.assert_allclose(again, spectrum_of(rows), rtol=1e-10)
+
+
+@pytest.mark.parametrize("n_words", [200, 2000])
+@pytest.mark.parametrize("frame", ["none", "corpus"])
+def test_memory_is_kept(n_words, frame):
+    vectors = in_parts(uneven(n_words, 500).astype(np.float16), 100)
+    words = Aligned(vectors, np.arange(n_words), space_of(vectors, frame))
+    known, memory = statistics(words), 16 * 500 * min(n_words, 500) + 14 * 500 * min(n_words, 256)
+    tracemalloc.start()
+    try:
+        eigenvalues(words, known, memory)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < memory + (1 << 16)
+
+
+@pytest.mark.parametrize("memory", [-1, 0, 64 << 20])
+def test_too_little_memory_is_refused(memory):
+    words = words_of(np.ones((300, 2048), np.float16))
+    known = statistics(words)
+    message = rf"covariance of 2048 dimensions takes at least 71 MiB of memory; {max(memory, 0) >> 20} are"
+    with pytest.raises(ResultError, match=message):
+        covariance(words, known, memory)
+    with pytest.raises(ResultError, match="300 words of 2048 dimensions takes at least 10 MiB"):
+        eigenvalues(words, known, min(memory, 9 << 20))
 
 
 def test_neither_a_large_mean_nor_a_giant_dimension_costs_digits():

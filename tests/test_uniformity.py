@@ -1,5 +1,6 @@
 """Uniformity and alignment on the sphere, against loops over all pairs in float64."""
 
+import tracemalloc
 from itertools import combinations
 from math import exp, isnan, log
 from statistics import mean
@@ -16,6 +17,7 @@ from repstore.analysis import uniformity as module
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.space import space_of
 from repstore.analysis.uniformity import alignment, uniformity
+from repstore.errors import ResultError
 
 rows16 = st.tuples(st.integers(2, 14), st.integers(1, 5)).flatmap(
     lambda shape: arrays(np.float16, shape, elements=st.floats(-100, 100, width=16))
@@ -55,7 +57,7 @@ def test_uniformity_equals_a_loop_over_all_pairs(rows):
     assert uniformity(words_of(rows)) == pytest.approx(naive_uniformity(rows), abs=5e-6)
 
 
-@pytest.mark.parametrize("memory", [1, 2 * 8 * 5 * 16, 2 << 30])
+@pytest.mark.parametrize("memory", [8 * 16 * (5 + 16), 2 * 8 * 16 * (5 + 16), 2 << 30])
 @pytest.mark.parametrize("n_words", [15, 16, 17, 48, 75])
 def test_tiles_and_stripes_cover_every_pair_once(n_words, memory, monkeypatch):
     monkeypatch.setattr(module, "TILE", 16)
@@ -144,3 +146,23 @@ def test_words_spread_over_a_high_sphere_are_near_minus_four():
     rows = np.random.default_rng(0).normal(size=(2500, 300)).astype(np.float16)
     expected = -4 + log(mean(np.exp(4 * np.random.default_rng(1).normal(0, 300**-0.5, 200_000)).tolist()))
     assert uniformity(words_of(rows)) == pytest.approx(expected, abs=2e-3)
+
+
+def test_memory_is_kept():
+    words = words_of(np.random.default_rng(0).normal(size=(5000, 512)).astype(np.float16))
+    for memory in (8 * 1024 * (512 + 1024), 20 << 20):
+        tracemalloc.start()
+        try:
+            uniformity(words, memory)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < memory + 8 * kernels.BLOCK_BYTES
+
+
+@pytest.mark.parametrize("memory", [-1, 0, 8 << 20])
+def test_too_little_memory_is_refused(memory):
+    words = words_of(np.ones((1100, 100), np.float16))
+    message = rf"100 dimensions takes at least 9 MiB of memory; {max(memory, 0) >> 20} are"
+    with pytest.raises(ResultError, match=message):
+        uniformity(words, memory)

@@ -1,8 +1,8 @@
 """Anisotropy of a layer, the dimensions that dominate it, and a summary of its norms.
 
 Sources: Ethayarajh 2019 (arXiv 1909.00512) for anisotropy; Timkey & van Schijndel 2021 (arXiv 2109.04404) for
-the contribution of a dimension, and that few dimensions make up most of it; Kovaleva et al. 2021
-(arXiv 2105.06990) and Puccetti et al. 2022 (arXiv 2205.11380) for outlier dimensions.
+few dimensions making up most of it; Kovaleva et al. 2021 (arXiv 2105.06990) and Puccetti et al. 2022
+(arXiv 2205.11380) for outlier dimensions.
 """
 
 from __future__ import annotations
@@ -79,20 +79,6 @@ def _units_without(chains: np.ndarray, without: Sequence[int]) -> tuple[np.ndarr
     return unit_sum(chains, norms), int(np.count_nonzero(norms))
 
 
-def contributions(statistics: Statistics) -> np.ndarray:
-    """Share of each dimension in the mean cosine; they add up to 1.
-
-    Timkey & van Schijndel 2021, eq. 3, normalized. A pair of a word and itself counts, which changes a share
-    by the order of 1 / n_words.
-
-    Returns:
-        *Shape:* (d_model,), float64; NaN where the unit vectors cancel out, or all words are zero.
-    """
-    squares = statistics.mean_unit**2
-    whole = squares.sum()
-    return squares / whole if whole > 0 else np.full_like(squares, np.nan)
-
-
 def outlier_dimensions(statistics: Statistics) -> np.ndarray:
     """The few dimensions that make up most of the vectors, the largest first.
 
@@ -110,7 +96,7 @@ def outlier_dimensions(statistics: Statistics) -> np.ndarray:
     left = np.cumsum(falling[::-1])[::-1]
     among = np.arange(len(power), 0, -1)
     dominates = falling > np.maximum(SHARE, TIMES_EVEN / among) * left
-    n_outliers = len(power) if dominates.all() else int(np.argmin(dominates))
+    n_outliers = int(np.argmin(dominates))  # the last never dominates: it is all that is left
     return order[:n_outliers].astype(np.int64)
 
 

@@ -18,7 +18,7 @@ tenth; likelihood needs no such choice, varies no more, and is the same rule at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,11 @@ import numpy as np
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.bootstrap import Resampling, interval
 from repstore.analysis.distinct import distinct_of
-from repstore.analysis.graph import neighbor_graph
+from repstore.analysis.graph import batch_neighbors, tile_rows
+from repstore.analysis.memory import check_memory
+from repstore.analysis.space import Space
 from repstore.errors import ArgumentError
-from repstore.spec import Progress
+from repstore.spec import MEMORY, Progress
 from repstore.storage.vectors import LayerVectors
 
 SCALES = (1, 4, 16, 64)
@@ -42,6 +44,15 @@ STEPS = 100
 
 CERTAIN = 1e-6
 """A step that changes a dimension by less than this share is the last: what is left is about its square."""
+
+AT_ONCE = 1 << 16
+"""Ratios of resamples that are handled together, of one resample at least."""
+
+LEAST = 48 << 20
+"""Bytes it takes to look for neighbors, and to resample."""
+
+PER_WORD = 160
+"""Bytes for each word of the layer: what vectors are the same, distances, ratios, and a resample of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ def dimensions(
     scales: Sequence[int] = SCALES,
     *,
     resampling: Resampling = RESAMPLING,
+    memory: int = MEMORY,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Dimensions:
     """The intrinsic dimension of a layer at some scales, by L2 distances between its distinct vectors.
@@ -92,19 +104,20 @@ def dimensions(
     Args:
         words: the layer.
         scales: each at least 1.
-        resampling: of the ratios, for the intervals.
+        resampling: of the ratios, for the intervals, which are NaN without resamples.
+        memory: bytes to use, on which no result depends.
         progress: told how many words have their neighbors.
 
     Raises:
         ArgumentError: a scale is under 1.
+        ResultError: too little memory: it takes `LEAST`, `PER_WORD`, and the copied words.
     """
     if not scales or min(scales) < 1:
         raise ArgumentError(f"The scales are {list(scales)}; name some, each at least 1.")
-    layer = _distinct(words)
-    distances = neighbor_graph(layer, words.space, 2 * max(scales), metric="l2", progress=progress).scores
+    layer, left = _distinct(words, memory)
+    distances = _distances(layer, words.space, scales, left, progress)
     return Dimensions(
-        len(layer.word_ids),
-        tuple(_dimension(scale, _log_ratios(distances, scale), resampling) for scale in scales),
+        len(layer.word_ids), tuple(_dimension(scale, distances, resampling) for scale in scales)
     )
 
 
@@ -154,37 +167,86 @@ def _newton(start: np.ndarray, log_ratios: np.ndarray, scale: int, counts: np.nd
     return dimension
 
 
-def _distinct(words: Aligned) -> LayerVectors:
-    """The words of different vectors as a layer of their own."""
+def _distinct(words: Aligned, memory: int) -> tuple[LayerVectors, int]:
+    """The words of different vectors as a layer of their own, and bytes to look for their neighbors in."""
+    numbers = PER_WORD * len(words.vectors.word_ids)
+    check_memory("The intrinsic dimension", numbers + LEAST, memory)
     distinct = distinct_of(words.vectors)
     firsts = distinct.first[np.unique(distinct.of_word[words.rows])]
     if len(firsts) == len(words.vectors.word_ids):
-        return words.vectors
+        return words.vectors, memory - numbers
+    copied = len(firsts) * words.d_model * words.vectors.dtype.itemsize
+    check_memory(f"The intrinsic dimension of {len(firsts):,} words", numbers + copied + LEAST, memory)
     taken = words.vectors.take(firsts)
-    return LayerVectors(words.vectors.layer, words.vectors.word_ids[firsts], (taken,))
+    layer = LayerVectors(words.vectors.layer, words.vectors.word_ids[firsts], (taken,))
+    return layer, memory - numbers - copied
 
 
-def _log_ratios(distances: np.ndarray, scale: int) -> np.ndarray:
-    """Of the distances to the 2n-th and the n-th neighbor; none if there are not as many neighbors.
+def _distances(
+    layer: LayerVectors,
+    space: Space,
+    scales: Sequence[int],
+    memory: int,
+    progress: Callable[[Progress], None],
+) -> dict[int, np.ndarray]:
+    """From every word to its n-th and 2n-th neighbor, by these numbers, for scales n with as many neighbors.
 
-    Args:
-        distances: ascending. *Shape:* (n_words, k), float32.
-        scale: n.
+    *Shape of each:* (n_words,), float32.
+    """
+    n_words = len(layer.word_ids)
+    numbers = sorted({n for scale in scales if 2 * scale < n_words for n in (scale, 2 * scale)})
+    found = np.empty((len(numbers), n_words), np.float32)
+    if not numbers:
+        return {}
+    to_search = memory * 7 // 8  # an eighth is for words that ask and what they are answered
+    step = tile_rows(layer.d_model, numbers[-1] + 1, to_search)
+    for start in range(0, n_words, step):
+        rows = np.arange(start, min(start + step, n_words))
+        _, distances = batch_neighbors(
+            layer, space, layer.take(rows), numbers[-1], metric="l2", exclude=rows, memory=to_search
+        )
+        found[:, rows] = distances[:, np.array(numbers) - 1].T
+        progress(Progress("Finding neighbors", int(rows[-1]) + 1, n_words))
+    return dict(zip(numbers, found, strict=True))
+
+
+def _log_ratios(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Of the distances to the 2n-th and the n-th neighbor. *Shape of each:* (n_words,), float32.
 
     *Shape:* (up to n_words,), float64; without words so near their n-th neighbor that the distance is 0.
     """
-    if 2 * scale > distances.shape[1]:
-        return np.empty(0)
-    near, far = distances[:, [scale - 1, 2 * scale - 1]].astype(np.float64).T
     apart = near > 0
-    logarithms: np.ndarray = np.log(far[apart] / near[apart])
+    logarithms: np.ndarray = np.log(far[apart].astype(np.float64) / near[apart])
     return logarithms
 
 
-def _dimension(scale: int, log_ratios: np.ndarray, resampling: Resampling) -> Dimension:
+def _dimension(scale: int, distances: dict[int, np.ndarray], resampling: Resampling) -> Dimension:
+    if 2 * scale not in distances:
+        return Dimension(scale, *[float("nan")] * 3)
+    log_ratios = _log_ratios(distances[scale], distances[2 * scale])
     if not len(log_ratios):
         return Dimension(scale, *[float("nan")] * 3)
     value = most_likely(log_ratios, scale, np.ones((len(log_ratios), 1)))
-    resampled = [most_likely(log_ratios, scale, counts) for counts in resampling.counts(len(log_ratios))]
-    ends = interval(np.concatenate(resampled)[None])
+    resampled = np.empty(resampling.n)
+    done = 0
+    for counts in _counts(len(log_ratios), resampling):
+        resampled[done : done + counts.shape[1]] = most_likely(log_ratios, scale, counts)
+        done += counts.shape[1]
+    ends = interval(resampled[None])
     return Dimension(scale, *(float(number[0]) for number in (value, *ends)))
+
+
+def _counts(n_ratios: int, resampling: Resampling) -> Iterator[np.ndarray]:
+    """How often each ratio is drawn, in blocks of resamples, which are smaller than those of
+    `Resampling.counts`: ratios are many, and each takes some ten numbers.
+
+    *Shape of each:* (n_ratios, n_here), int64.
+    """
+    random = np.random.default_rng([resampling.seed, n_ratios])
+    step = max(1, AT_ONCE // n_ratios)
+    for start in range(0, resampling.n, step):
+        n_here = min(step, resampling.n - start)
+        drawn = random.integers(0, n_ratios, (n_ratios, n_here))
+        drawn *= n_here
+        drawn += np.arange(n_here)
+        yield np.bincount(drawn.reshape(-1), minlength=drawn.size).reshape(drawn.shape)

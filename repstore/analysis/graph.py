@@ -19,7 +19,8 @@ from repstore.spec import Metric, Progress
 from repstore.storage.vectors import LayerVectors
 
 BUDGET = 1 << 28
-"""Bytes of memory that a search works in, unless it is told otherwise."""
+"""Bytes of memory that a search takes at most, beyond the answer and a few numbers for every word. More would
+not make it faster. Less may be allowed; up to 100 bytes times `candidates.STRIP` are taken anyway."""
 
 TILE = 4096
 """Queries answered in one pass over the layer, if the budget allows."""
@@ -74,8 +75,7 @@ def neighbor_graph(
         metric: ``cosine``, 0 with a zero vector; ``l2``, the distance; ``csls``, the cosine corrected for
             how near everything is to either word: 2 cos(x, y) - r(x) - r(y), of Conneau et al. 2018, with r
             the mean cosine to the 10 nearest others.
-        memory: bytes to work in, beyond the answer and a few numbers for every word. With less, a search
-            takes longer and finds the same. Where most words are about equally near, 30 MiB come on top.
+        memory: bytes to search in, of which up to `BUDGET` are used; answers do not depend on it.
         progress: told how many words are done.
     """
     of_words = densities(vectors, space, memory=memory, progress=progress) if metric == "csls" else None
@@ -111,6 +111,7 @@ def batch_neighbors(
     metric: Metric = "cosine",
     exclude: np.ndarray | None = None,
     of_words: np.ndarray | None = None,
+    memory: int = BUDGET,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k words nearest to each of many queries.
 
@@ -123,6 +124,7 @@ def batch_neighbors(
         exclude: the row that each query must not find: its own. *Shape:* (n_queries,), int64.
         of_words: for ``csls``, the `densities` of this layer in this space, which take a search for every
             word; computed if not given.
+        memory: as for `neighbor_graph`.
 
     Returns:
         Rows and scores, nearest first. *Shape of each:* (n_queries, k), int64 and float32.
@@ -130,10 +132,10 @@ def batch_neighbors(
     if metric != "csls":
         of_words = None
     elif of_words is None:
-        of_words = densities(vectors, space)
-    rows, scores = _batch(nearness(vectors, space, metric, of_words), queries, k, exclude)
+        of_words = densities(vectors, space, memory=memory)
+    rows, scores = _batch(nearness(vectors, space, metric, of_words), queries, k, exclude, memory)
     if of_words is not None:
-        _, cosines = _batch(nearness(vectors, space, "cosine"), queries, DENSITY_K, exclude)
+        _, cosines = _batch(nearness(vectors, space, "cosine"), queries, DENSITY_K, exclude, memory)
         scores -= _mean(cosines)[:, None]
     return rows, _shown(scores, metric)
 
@@ -151,7 +153,7 @@ def _graph(
     if k == 0:
         return rows, found
     ends = distinct.starts + distinct.sizes
-    step = _tile(near, k + 1, memory)
+    step = tile_rows(near.vectors.d_model, k + 1, memory)
     for start in range(0, len(distinct.first), step):
         firsts = distinct.first[start : start + step]
         lists, list_scores = _nearest(near, near.vectors.take(firsts), k + 1, memory)
@@ -165,7 +167,7 @@ def _graph(
 
 
 def _batch(
-    near: Nearness, queries: np.ndarray, k: int, exclude: np.ndarray | None
+    near: Nearness, queries: np.ndarray, k: int, exclude: np.ndarray | None, memory: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Neighbors of queries and their scores. *Shape of each:* (n_queries, k), int64 and float64."""
     n_less = 0 if exclude is None else 1
@@ -173,18 +175,18 @@ def _batch(
     rows, found = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
     if k == 0:
         return rows, found
-    step = _tile(near, k + n_less, BUDGET)
+    step = tile_rows(near.vectors.d_model, k + n_less, memory)
     for start in range(0, len(queries), step):
         some = slice(start, start + step)
-        lists = _nearest(near, queries[some], k + n_less, BUDGET)
+        lists = _nearest(near, queries[some], k + n_less, memory)
         rows[some], found[some] = lists if exclude is None else _without(exclude[some], *lists)
     return rows, found
 
 
-def _tile(near: Nearness, n_wanted: int, memory: int) -> int:
-    """Queries to a pass: in float64 they take an eighth of the memory at most, and their candidates too."""
-    bytes_of_candidates = 48 * (n_wanted + SPARE)
-    return max(1, min(TILE, memory // 8 // (8 * near.vectors.d_model), memory // 8 // bytes_of_candidates))
+def tile_rows(d_model: int, n_wanted: int, memory: int) -> int:
+    """Queries to a pass: in float64 they take an eighth of the budget at most, and their candidates too."""
+    budget, bytes_of_candidates = min(memory, BUDGET), 48 * (n_wanted + SPARE)
+    return max(1, min(TILE, budget // 8 // (8 * d_model), budget // 8 // bytes_of_candidates))
 
 
 def _nearest(
@@ -216,11 +218,16 @@ def _pairs(near: Nearness, mapped: np.ndarray, n_wanted: int, memory: int) -> tu
 
 
 def _candidates(
-    near: Nearness, mapped: np.ndarray, n_wanted: int, memory: int, dtype: type[np.floating], crowd: Crowd
+    near: Nearness,
+    mapped: np.ndarray,
+    n_wanted: int,
+    memory: int,
+    dtype: type[np.floating],
+    crowd: Crowd,
 ) -> Candidates:
-    """Blocks of vectors take an eighth of the memory at most, scores a quarter."""
-    n_bytes = np.dtype(dtype).itemsize
-    block_rows = min(memory // 8 // (mapped.shape[1] + 1), memory // 4 // len(mapped)) // n_bytes
+    """Blocks of vectors take an eighth of the budget at most, scores a quarter."""
+    budget, n_bytes = min(memory, BUDGET), np.dtype(dtype).itemsize
+    block_rows = min(budget // 8 // (mapped.shape[1] + 1), budget // 4 // len(mapped)) // n_bytes
     block_rows = max(1, min(block_rows, len(near.distinct.first)))
     left, right = near.left(mapped, dtype), near.right(dtype, block_rows)
     return candidates(left, right, n_wanted, block_rows, crowd)

@@ -14,10 +14,10 @@ import numpy as np
 
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.kernels import unit
-from repstore.analysis.members import members_of, vectors_at
+from repstore.analysis.members import blocks_of, members_of, vectors_at
 
-CERTAIN = 12
-"""Decimals of a cosine summed in float64. Identical vectors have distance 0, and not a rounding."""
+CERTAIN = 1e-12
+"""Share of the terms of a distance that is left of them by rounding: identical vectors have distance 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def separability(words: Aligned, lemmas: np.ndarray, senses: np.ndarray) -> Sepa
     """How far apart senses lie, for all lemmas with at least two senses of at least two words each.
 
     Words of rarer senses are left out. A lemma whose words all have one vector, as one of a single form has
-    at layer 0, tells nothing apart: it has what chance has, and silhouette 0. In memory is one lemma.
+    at layer 0, tells nothing apart: it has what chance has, and silhouette 0. Words are read twice, a block
+    at a time; in memory are some blocks, and a few vectors for each sense of one lemma.
 
     Args:
         words: the layer.
@@ -56,59 +57,121 @@ def separability(words: Aligned, lemmas: np.ndarray, senses: np.ndarray) -> Sepa
         of_senses = members_of(senses[of_lemma], least=2)
         if len(of_senses) < 2:
             continue
-        rows = vectors_at(words, of_lemma[np.concatenate(of_senses)])
-        sizes = np.array([len(places) for places in of_senses])
-        found.append((*_shares(rows, sizes), _silhouette(rows, sizes)))
+        found.append(_of_lemma(words, [of_lemma[places] for places in of_senses]))
     between, adjusted, silhouette = np.mean(found, axis=0).tolist() if found else [float("nan")] * 3
     return Separability(between, adjusted, silhouette, len(found))
 
 
-def _shares(rows: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
-    """Share of the variance between senses, and the same adjusted for chance.
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Of the words of each of the k senses of a lemma, all less the first word so that little cancels.
+
+    Attributes:
+        origin, unit_origin: the first word, and the same at length 1. *Shape of each:* (d_model,).
+        rows, units: sums of words, and of words at length 1. *Shape of each:* (k, d_model).
+        squares: sums of the squared lengths of the latter. *Shape:* (k,).
+        n_zero: how many words are zero vectors. *Shape:* (k,).
+        sizes: how many words. *Shape:* (k,).
+    """
+
+    origin: np.ndarray
+    unit_origin: np.ndarray
+    rows: np.ndarray
+    units: np.ndarray
+    squares: np.ndarray
+    n_zero: np.ndarray
+    sizes: np.ndarray
+
+
+def _of_lemma(words: Aligned, of_senses: list[np.ndarray]) -> tuple[float, float, float]:
+    """Share of the variance between senses, the same adjusted for chance, and the mean silhouette.
 
     With senses given at random the share is (k - 1) / (n - 1) on average, over all ways to give them.
 
     Args:
-        rows: vectors, sense by sense. *Shape:* (n, d_model), float64.
-        sizes: words of each of the k senses. *Shape:* (k,), int64.
+        words: the layer.
+        of_senses: words of each of the k senses.
     """
-    chance = (len(sizes) - 1) / (len(rows) - 1)
-    rows = rows - rows[0]  # where all are the same, nothing is left, not even a rounding
-    sums = _sums(rows, sizes)
-    means = sums / sizes[:, None]
-    between = float(sizes @ _squares(means - sums.sum(axis=0) / len(rows)))
-    within = float(_squares(rows - np.repeat(means, sizes, axis=0)).sum())
-    if between + within == 0:
-        return chance, 0.0
-    share = between / (between + within)
-    return share, (share - chance) / (1 - chance)
+    places = np.concatenate(of_senses)
+    own = np.repeat(np.arange(len(of_senses)), [len(of) for of in of_senses])
+    sums = _sums(words, places, own)
+    means = sums.rows / sums.sizes[:, None]
+    between = float(sums.sizes @ _squares(means - sums.rows.sum(axis=0) / len(places)))
+    within = silhouette = 0.0
+    done = 0
+    for block in blocks_of(words, places):
+        here = own[done : done + len(block)]
+        within += float(_squares(block - sums.origin - means[here]).sum())
+        silhouette += float(_silhouettes(block, here, sums).sum())
+        done += len(block)
+    chance = (len(of_senses) - 1) / (len(places) - 1)
+    share = between / (between + within) if between + within > 0 else chance
+    return share, (share - chance) / (1 - chance), silhouette / len(places)
 
 
-def _silhouette(rows: np.ndarray, sizes: np.ndarray) -> float:
-    """Mean silhouette of words by cosine distance. The mean cosine of a word with those of a sense is its
-    product with the mean of their directions, so no pairs are formed. Arguments as for `_shares`."""
-    units = unit(rows)
-    products = units @ _sums(units, sizes).T
-    own = np.repeat(np.arange(len(sizes)), sizes)
+def _sums(words: Aligned, places: np.ndarray, own: np.ndarray) -> _Sums:
+    """Sums over words, of which `own` says the senses, ascending."""
+    k = int(own[-1]) + 1
+    origin = vectors_at(words, places[:1])
+    sums = _Sums(
+        origin=origin[0],
+        unit_origin=unit(origin)[0],
+        rows=np.zeros((k, words.d_model)),
+        units=np.zeros((k, words.d_model)),
+        squares=np.zeros(k),
+        n_zero=np.zeros(k),
+        sizes=np.bincount(own).astype(np.float64),
+    )
+    done = 0
+    for block in blocks_of(words, places):
+        here, starts = np.unique(own[done : done + len(block)], return_index=True)
+        units = unit(block) - sums.unit_origin
+        sums.rows[here] += np.add.reduceat(block - sums.origin, starts, axis=0)
+        sums.units[here] += np.add.reduceat(units, starts, axis=0)
+        sums.squares[here] += np.add.reduceat(_squares(units), starts)
+        sums.n_zero[here] += np.add.reduceat(_zero(block), starts)
+        done += len(block)
+    return sums
+
+
+def _silhouettes(rows: np.ndarray, own: np.ndarray, sums: _Sums) -> np.ndarray:
+    """Silhouettes of some words by cosine distance, without forming pairs.
+
+    The distance of directions u and v is |u - v|^2 / 2, and half more for either that is a zero vector. Over
+    the words v of a sense, |u - v|^2 adds up to n |u|^2 + sum |v|^2 - 2 u . sum v. All is taken twice here,
+    which silhouettes do not see.
+
+    Args:
+        rows: the words. *Shape:* (n, d_model), float64.
+        own: the sense of each. *Shape:* (n,), int64.
+        sums: of the senses.
+
+    *Shape:* (n,), float64.
+    """
+    units, zero = unit(rows) - sums.unit_origin, _zero(rows)
     at_own = np.arange(len(rows)), own
-    products[at_own] -= _squares(units)  # a word is not compared with itself
-    n_others = np.repeat(sizes[None], len(rows), axis=0)
-    n_others[at_own] -= 1
-    distances = np.round(1 - products / n_others, CERTAIN)
+    n_others = np.repeat(sums.sizes[None], len(rows), axis=0)
+    terms = n_others * _squares(units)[:, None] + sums.squares
+    distances = terms - 2 * units @ sums.units.T
+    distances[distances <= CERTAIN * terms] = 0  # of the same vectors, and a rounding
+    n_others[at_own] -= 1  # a word is not compared with itself
+    distances += n_others * zero[:, None] + sums.n_zero
+    distances[at_own] -= zero
+    distances /= n_others
     inside = distances[at_own]
     distances[at_own] = np.inf
     outside = distances.min(axis=1)
     larger = np.maximum(inside, outside)
-    silhouettes = np.divide(outside - inside, larger, out=np.zeros(len(rows)), where=larger > 0)
-    return float(silhouettes.mean())
-
-
-def _sums(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Sum of the vectors of each sense. *Shape:* (k, d_model), float64."""
-    return np.add.reduceat(rows, np.cumsum(sizes) - sizes, axis=0)
+    found: np.ndarray = np.divide(outside - inside, larger, out=np.zeros(len(rows)), where=larger > 0)
+    return found
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:
     """Squared length of each row. *Shape:* (n,), float64."""
     squares: np.ndarray = np.einsum("nd,nd->n", rows, rows)
     return squares
+
+
+def _zero(rows: np.ndarray) -> np.ndarray:
+    """1 where a row is a zero vector, else 0. *Shape:* (n,), float64."""
+    return np.asarray(~rows.any(axis=1), np.float64)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from repstore.analysis.aligned import Aligned
+from repstore.analysis.memory import check_memory
 from repstore.analysis.statistics import Statistics
 from repstore.spec import MEMORY
 
 MOST_ROWS = 4096
 """Rows centered at a time: more do not make the product faster."""
+
+LEAST_ROWS = 256
+"""With fewer at a time, adding up products would take longer than making them."""
+
+ROW = 14
+"""Bytes for each number of a row while it is centered: as it is stored, in float32, and in float64."""
 
 
 def covariance(words: Aligned, statistics: Statistics, memory: int = MEMORY) -> np.ndarray:
@@ -22,16 +29,19 @@ def covariance(words: Aligned, statistics: Statistics, memory: int = MEMORY) -> 
     Args:
         words: what to measure.
         statistics: of these words.
-        memory: bytes to use; the covariance and one sum of its size are the least.
+        memory: bytes to use; how many rows are multiplied at once, which changes roundings alone.
+
+    Raises:
+        ResultError: `memory` does not hold the covariance, a product of its size, and `LEAST_ROWS`.
 
     *Shape:* (d_model, d_model), float64.
     """
     n, d = words.n_words, words.d_model
-    step = max(1, min(MOST_ROWS, (memory - 16 * d * d) // (12 * d)))
+    check_memory(f"The covariance of {d} dimensions", 16 * d * d + ROW * d * min(LEAST_ROWS, n), memory)
+    step = min(MOST_ROWS, (memory - 16 * d * d) // (ROW * d))
     total = np.zeros((d, d))
     for start in range(0, n, step):
-        rows = _centered(words, statistics, start, min(start + step, n))
-        total += rows.T @ rows
+        total += _products(_centered(words, statistics, start, min(start + step, n)).T)
     total /= max(n - 1, 1)
     return total
 
@@ -48,12 +58,17 @@ def eigenvalues(words: Aligned, statistics: Statistics, memory: int = MEMORY) ->
         statistics: of these words.
         memory: bytes to use, as for `covariance`.
 
+    Raises:
+        ResultError: too little memory.
+
     *Shape:* (d_model,), float64.
     """
     n, d = words.n_words, words.d_model
     if n < d:
-        rows = _centered(words, statistics, 0, n)
-        symmetric = rows @ rows.T / max(n - 1, 1)
+        # The words, copied, and then their products, or these twice, which is no more.
+        check_memory(f"The spectrum of {n:,} words of {d} dimensions", 2 * 8 * n * d, memory)
+        symmetric = _products(_centered(words, statistics, 0, n))
+        symmetric /= max(n - 1, 1)
     else:
         symmetric = covariance(words, statistics, memory)
     found = np.zeros(d)
@@ -75,11 +90,8 @@ def effective_rank(eigenvalues: np.ndarray) -> float:
     Returns:
         NaN if all are 0: the words do not vary.
     """
-    largest = eigenvalues.max()
-    if largest == 0:
-        return float("nan")
-    singular = np.sqrt(eigenvalues[eigenvalues > 0] / largest)
-    shares = singular / singular.sum()
+    singular = np.sqrt(_scaled(eigenvalues))
+    shares = singular[singular != 0] / singular.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
@@ -94,10 +106,7 @@ def participation_ratio(eigenvalues: np.ndarray) -> float:
     Returns:
         NaN if all are 0: the words do not vary.
     """
-    largest = eigenvalues.max()
-    if largest == 0:
-        return float("nan")
-    scaled = eigenvalues / largest
+    scaled = _scaled(eigenvalues)
     return float(scaled.sum() ** 2 / (scaled @ scaled))
 
 
@@ -120,6 +129,18 @@ def isoscore(eigenvalues: np.ndarray) -> float:
     if d < 2:
         return float("nan")
     return min(max((participation_ratio(eigenvalues) - 1) / (d - 1), 0.0), 1.0)
+
+
+def _scaled(eigenvalues: np.ndarray) -> np.ndarray:
+    """Over the largest, so that no square is too small; NaN if all are 0. *Shape:* (d_model,)."""
+    largest = eigenvalues.max()
+    return eigenvalues / largest if largest > 0 else np.full_like(eigenvalues, np.nan)
+
+
+def _products(rows: np.ndarray) -> np.ndarray:
+    """Of all pairs of rows, which are not kept. *Shape:* (n_rows, n_rows), float64."""
+    products: np.ndarray = rows @ rows.T
+    return products
 
 
 def _centered(words: Aligned, statistics: Statistics, start: int, stop: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from repstore.analysis import kernels
 from repstore.analysis.aligned import Aligned
+from repstore.analysis.memory import check_memory
 from repstore.spec import MEMORY
 
 TILE = 1024
@@ -24,28 +25,46 @@ def uniformity(words: Aligned, memory: int = MEMORY) -> float:
 
     Args:
         words: what to measure.
-        memory: bytes to use; the more of the words it holds, the less often they are read.
+        memory: bytes to use, beside a few MB; the more of the words it holds, the less often they are read.
 
     Returns:
         NaN for fewer than two words.
+
+    Raises:
+        ResultError: too little memory.
     """
-    n = words.n_words
+    n, size = words.n_words, min(words.n_words, TILE)
+    # Half of it is for a stripe, half for other words and their products with some of it.
+    check_memory(f"Uniformity of {words.d_model} dimensions", 8 * size * (words.d_model + size), memory)
     if n < 2:
         return float("nan")
     stripe = max(1, memory // (8 * words.d_model * TILE)) * TILE
-    total = 0.0
-    for top in range(0, n, stripe):
-        kept = _directions(words, top, top + stripe)
-        for left in range(top, n, TILE):
-            inside = left < top + stripe
-            columns = kept[left - top :][:TILE] if inside else _directions(words, left, left + TILE)
-            above = range(0, min(left - top, len(kept)), TILE)
-            total += sum(_potentials(kept[row : row + TILE], columns).sum(dtype=np.float64) for row in above)
-            if inside:
-                own = _potentials(columns, columns)
-                np.fill_diagonal(own, 0.0)
-                total += own.sum(dtype=np.float64) / 2
+    total = sum(_of_stripe(words, top, min(top + stripe, n)) for top in range(0, n, stripe))
     return float(min(np.log(total / (n * (n - 1) / 2)), 0.0))
+
+
+def _of_stripe(words: Aligned, top: int, bottom: int) -> float:
+    """Sum of the potentials of pairs of some words, and of each of them with each word after them."""
+    kept, total = _directions(words, top, bottom), 0.0
+    for left in range(0, len(kept), TILE):
+        columns = kept[left : left + TILE]
+        total += _of_own(columns) + _of_all(kept[:left], columns)
+    for left in range(bottom, words.n_words, TILE):
+        total += _of_all(kept, _directions(words, left, left + TILE))
+    return total
+
+
+def _of_own(rows: np.ndarray) -> float:
+    """Sum of the potentials of pairs of some words. *Shape:* (n, d_model), float32."""
+    own = _potentials(rows, rows)
+    np.fill_diagonal(own, 0.0)
+    return float(own.sum(dtype=np.float64)) / 2
+
+
+def _of_all(rows: np.ndarray, columns: np.ndarray) -> float:
+    """Sum of the potentials of some words with some others. *Shape of each:* (n, d_model), float32."""
+    starts = range(0, len(rows), TILE)
+    return float(sum(_potentials(rows[at : at + TILE], columns).sum(dtype=np.float64) for at in starts))
 
 
 def _potentials(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
