@@ -224,7 +224,7 @@ def test_near_duplicates_beside_an_outlier_dimension_keep_their_distances():
     rows = normal(40, 6)
     rows[:, 2] = 3000
     rows[1::2] = rows[::2]
-    rows[1::2, 0] += np.exp(normal(20, seed=1) - 8)
+    rows[1::2, 0] += np.exp(normal(20, seed=1) - 4)
     words = aligned(rows)
     found = dimensions(words, (1, 2), resampling=FEW)
     expected = [likeliest(brute_ratios(words.matrix(), scale), scale) for scale in (1, 2)]
@@ -232,15 +232,26 @@ def test_near_duplicates_beside_an_outlier_dimension_keep_their_distances():
     assert values(found) == pytest.approx(expected, rel=1e-5)
 
 
-def test_words_too_near_for_a_distance_are_left_out():
-    rows = normal(40, 6)
-    rows[1] = rows[0]
-    rows[:2, 3] = 1e-20, 2e-20  # different, but not beside what is in the middle of the layer
-    found = dimensions(aligned(rows), (1,), resampling=FEW)
-    others = np.delete(brute_ratios(rows[1:], 1), 0)
-    assert found.n_distinct == 40
-    # Both are still neighbors of others, here of none: 38 ratios are left.
-    assert found.by_scale[0].value == pytest.approx(37 / others.sum(), rel=0.05)
+@pytest.mark.parametrize("apart", [1e-20, 1e-7, 3e-5])
+def test_words_that_differ_by_rounding_are_one(apart):
+    """Nine words of one vector but for rounding, among them some that are not each other's nearest."""
+    rows = normal(60, 6).astype(np.float64)
+    rows[1:9] = rows[0]
+    rows[:9, 3] += apart * np.arange(9) / 9
+    rows = np.random.default_rng(3).permutation(rows)
+    found = dimensions(aligned(rows.astype(np.float32)), (1, 4), resampling=FEW)
+    kept = [n for n, row in enumerate(rows) if min(np.linalg.norm(rows[:n] - row, axis=1), default=1) > 1e-4]
+    assert found.n_distinct == len(kept) == 52
+    expected = [likeliest(brute_ratios(rows[kept], scale), scale) for scale in (1, 4)]
+    assert values(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_words_near_each_other_about_a_far_mean_are_not_one():
+    rows = normal(60, 4) / 1000
+    alone = dimensions(aligned(rows), (1, 2), resampling=FEW)
+    far = dimensions(aligned(rows + np.float32(8)), (1, 2), resampling=FEW)
+    assert alone.n_distinct == far.n_distinct == 60
+    assert values(far) == pytest.approx(values(alone), rel=1e-2)
 
 
 def test_the_ends_of_float16_have_a_dimension():
