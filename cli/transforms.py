@@ -8,7 +8,6 @@ import typer
 
 from repstore.cli.options import (
     FormatOption,
-    LayersOption,
     MemoryOption,
     RunOption,
     StorePath,
@@ -41,7 +40,10 @@ def fit(
         int | None, typer.Option("-k", min=1, help="Directions that pca keeps, or all-but-the-top removes.")
     ] = None,
     run: RunOption = None,
-    layer: LayersOption = "all",
+    layer: Annotated[
+        str,
+        typer.Option("--layer", "--layers", help='Layers: "all", or numbers and ranges such as 0,4,8-12.'),
+    ] = "all",
     where: WhereOption = None,
     side: Annotated[
         Literal["a", "b"] | None,
@@ -83,6 +85,8 @@ def fit(
 @transform.command("list")
 def list_(store: StorePath, format: FormatOption = "table") -> None:
     """List the transforms of a store, with the words they were fitted on, and whether they are current.
+
+    Of their files it looks at the sizes only; verify re-reads every byte.
 
     Example: repstore transform list store/
     """

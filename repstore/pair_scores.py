@@ -118,12 +118,13 @@ def scores_of(
         ArgumentError: the two runs have vectors of different widths, or coordinates of their own.
     """
     second = second or run
-    if second.own_axes and second.label != run.label:
+    own = [one.label for one in (run, second) if one.own_axes]
+    if own and second.label != run.label:
         raise ArgumentError(
-            f"{run.label} and {second.label} each have coordinates of their own; no cosine between them is "
-            "defined. Ask of one run, or through another transform."
+            f"Vectors of {' and '.join(own)} have coordinates of their own; no cosine between those of "
+            f"{run.label} and {second.label} is defined. Ask of one run, or through another transform."
         )
-    if second.info.spec.model.d_model != run.info.spec.model.d_model:
+    if len({one.vectors.layer(layers[0]).d_model for one in (run, second)}) > 1:
         raise ArgumentError(
             f"Vectors of {run.label} and {second.label} differ in width; no cosine is defined."
         )

@@ -68,7 +68,16 @@ class Store(Probes, Neighborhoods, Comparisons):
         self.close()
 
     def __fspath__(self) -> str:
-        """Its folder, so that an open store can be given wherever the path of one is asked for."""
+        """Its folder, so that an open store can be given wherever the path of one is asked for.
+
+        Raises:
+            ArgumentError: the store is seen through a transform, which a folder would not say.
+        """
+        if self._transform is not None:
+            raise ArgumentError(
+                f'This works on the store itself, not on what "{self._transform}" shows of it. Give the '
+                "store as opened, or its path."
+            )
         return str(self._layout.root)
 
     def __repr__(self) -> str:

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.fitting import COUNTING, OWN_AXES, bytes_to_fit, fit
-from repstore.errors import ArgumentError, ResultError, StoreDamagedError, check_choice
+from repstore.errors import (
+    ArgumentError,
+    NotFoundError,
+    ResultError,
+    StoreDamagedError,
+    check_choice,
+    did_you_mean,
+)
 from repstore.results import ResultTable
 from repstore.spec import MEMORY, Progress, TransformKind
 from repstore.storage import transforms
+from repstore.storage.catalog import Catalog
+from repstore.storage.fitted_on import FittedOn, Side, fitted_on, whole
 from repstore.storage.layout import TransformLayout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
-from repstore.storage.transforms import FittedOn, LayerMap, TransformInfo, check_name
+from repstore.storage.transforms import LayerMap, TransformInfo, check_name
+from repstore.transform_tables import table_of_all, table_of_fitted
 
-Side = Literal["a", "b"]
+SPLITS_OF = """
+SELECT DISTINCT split FROM texts WHERE corpus_id = $corpus_id AND split IS NOT NULL ORDER BY split
+"""
 
 
 def fit_transform(
@@ -66,15 +78,19 @@ def fit_transform(
 
     Raises:
         ArgumentError: an argument cannot be used, or there is another transform of that name.
-        NotFoundError: no such run or layer.
+        NotFoundError: no such run, layer or split.
         ResultError: too few words to fit on.
         QueryError: `where` is not a condition on words.
+        StoreDamagedError: there is a transform of that name, and what it was is damaged.
+        StoreError: the disk is full, above all; then nothing is kept.
         StoreLockedError: another process is writing to the store.
     """
-    on = FittedOn(where, side, split, sample, seed)
-    _check(name, kind, k, on)
+    check_name(name)
+    k = _directions(kind, k)
+    on = fitted_on(where, side, split, sample, seed)
     layout = open_store(Path(store).absolute())
-    with writing(layout), looking_up(layout) as lookup:
+    with writing(layout), closing(Catalog(layout)) as catalog:
+        lookup = Lookup(layout, catalog)
         opened = lookup.run(run)
         layers = sorted(opened.layers(layer))
         place = opened.folder.transform(name)
@@ -88,12 +104,14 @@ def fit_transform(
         }
         info = _known(place, opened, layers, about)
         if info is not None:
-            return _fitted(opened, info, ["It was there already: nothing was done."])
+            return table_of_fitted(opened, info, ["It was there already: nothing was done."])
+        if split is not None:
+            _check_split(catalog, opened, split)
         rows = _rows(lookup, opened, kind, k, on)
         _check_size(opened, kind, k, memory)
         maps = _maps(opened, layers, rows, kind, k, progress)
         info = transforms.write_transform(place, opened.vectors.word_ids[rows], maps, about)
-    return _fitted(opened, info, [])
+    return table_of_fitted(opened, info, [])
 
 
 def list_transforms(store: str | Path) -> ResultTable:
@@ -101,14 +119,13 @@ def list_transforms(store: str | Path) -> ResultTable:
 
     Returns:
         One row per transform: run, transform (its name), kind, k, state, n_layers, n_words (fitted on), words
-        (which), bytes. The state is "current"; "stale": fitted while the run had other parts, and used as it
-        is; or "damaged": not used.
+        (which), bytes. The state is "current"; "stale": the run has more or other vectors since, and it is
+        used as it is; or "damaged": its JSON file is not as it was written, or another one is missing or of
+        another size; that every byte is right, `repstore.verify` says.
     """
     layout = open_store(Path(store).absolute())
     with looking_up(layout) as lookup:
-        runs = [lookup.run(run_id) for run_id in lookup.labels]
-    rows = [_row(run, place) for run in runs for place in run.folder.transform_layouts()]
-    return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Transforms of {layout.root}")
+        return table_of_all(layout, [lookup.run(run_id) for run_id in lookup.labels])
 
 
 def drop_transform(store: str | Path, name: str, *, run: str | None = None) -> bool:
@@ -123,34 +140,21 @@ def drop_transform(store: str | Path, name: str, *, run: str | None = None) -> b
         return transforms.drop_transform(lookup.run(run).folder.transform(name))
 
 
-COLUMNS = pa.schema(
-    [
-        *(("run", pa.string()), ("transform", pa.string()), ("kind", pa.string()), ("k", pa.int64())),
-        *(("state", pa.string()), ("n_layers", pa.int64()), ("n_words", pa.int64()), ("words", pa.string())),
-        ("bytes", pa.int64()),
-    ]
-)
-FITTED = pa.schema(
-    [
-        *(("run", pa.string()), ("transform", pa.string()), ("layer", pa.int64()), ("kind", pa.string())),
-        *(("width", pa.int64()), ("n_kept", pa.int64()), ("variance", pa.float64())),
-    ]
-)
+def _directions(kind: TransformKind, k: int | None) -> int | None:
+    """How many directions a kind is to take, if it takes any.
 
-
-def _check(name: str, kind: TransformKind, k: int | None, on: FittedOn) -> None:
-    check_name(name)
+    Raises:
+        ArgumentError: there is no such kind, or `k` does not go with it.
+    """
     check_choice("kind", kind, get_args(TransformKind))
-    if kind in COUNTING and (not isinstance(k, int) or k < 1):
-        raise ArgumentError(f"k is {k}; {kind} takes a number of directions, at least 1.")
-    if kind not in COUNTING and k is not None:
-        raise ArgumentError(f"k is {k}; {kind} takes none. Leave it out.")
-    if on.side is not None:
-        check_choice("side", on.side, get_args(Side))
-    if on.sample is not None and on.sample < 2:
-        raise ArgumentError(f"sample is {on.sample}; fitting needs at least 2 words.")
-    if on.seed < 0:
-        raise ArgumentError(f"seed is {on.seed}; it must not be negative.")
+    if kind not in COUNTING:
+        if k is not None:
+            raise ArgumentError(f"k is {k}; {kind} takes none. Leave it out.")
+        return None
+    n = None if k is None else whole("k", k)
+    if n is None or n < 1:
+        raise ArgumentError(f"k is {n}; {kind} takes a number of directions, at least 1.")
+    return n
 
 
 def _known(
@@ -160,23 +164,40 @@ def _known(
 
     Raises:
         ArgumentError: another one is there.
+        StoreDamagedError: one is there, and nobody knows which.
     """
+    what = f'{run.label} has a frozen transform "{place.name}"'
+    remove = f'remove it: "repstore transform drop STORE {place.name} --run {run.label}"'
     try:
-        info = transforms.read_info(place) if place.info.exists() else None
-    except StoreDamagedError:
-        return None  # it is fitted anew
+        info = transforms.read_transform(place.run, place.name)
+    except StoreDamagedError as error:
+        raise StoreDamagedError(f"{what}, but {error} Take another name, or {remove}.") from None
     if info is None:
         return None
     asked = about | {"layers": layers}
     there = {key: getattr(info, key) for key in about} | {"layers": [one.layer for one in info.layers]}
-    differs = [key for key in asked if asked[key] != there[key] and key != "own_axes"]
+    differs = [key for key in asked if asked[key] != there[key] and key not in ("own_axes", "parts")]
     if differs:
         names = ", ".join(differs).replace("fitted_on", "words")
+        raise ArgumentError(f"{what} that was fitted otherwise ({names}). Take another name, or {remove}.")
+    outdated = info.outdated(run.parts)
+    if outdated:
         raise ArgumentError(
-            f'{run.label} has a frozen transform "{place.name}" that was fitted otherwise ({names}). Take '
-            f'another name, or remove it: "repstore transform drop STORE {place.name} --run {run.label}".'
+            f"{what} that is stale: the run has {outdated}. To fit it anew, {remove}; then do this again."
         )
     return None if transforms.is_damaged(place, info) else info
+
+
+def _check_split(catalog: Catalog, run: Run, split: str) -> None:
+    """Refuse a split that no text of the corpus is of.
+
+    Raises:
+        NotFoundError: it is one.
+    """
+    splits = catalog.query(SPLITS_OF, {"corpus_id": run.info.spec.corpus_id})["split"].to_pylist()
+    if split not in splits:
+        hint = did_you_mean(str(split), splits) if splits else "They are in none; leave it out."
+        raise NotFoundError(f'No text of corpus "{run.info.corpus}" is in split "{split}". {hint}')
 
 
 def _rows(lookup: Lookup, run: Run, kind: TransformKind, k: int | None, on: FittedOn) -> np.ndarray:
@@ -188,7 +209,7 @@ def _rows(lookup: Lookup, run: Run, kind: TransformKind, k: int | None, on: Fitt
         rows = rows[np.sort(drawn)]
     if len(rows) <= max(k or 0, 1):
         raise ResultError(
-            f"{run.label} has {len(rows):,} words with vectors that fit ({_said(on)}); {kind} needs at least "
+            f"{run.label} has {len(rows):,} words with vectors that fit ({on}); {kind} needs at least "
             f"{max(k or 0, 1) + 1:,}."
         )
     return rows
@@ -196,8 +217,11 @@ def _rows(lookup: Lookup, run: Run, kind: TransformKind, k: int | None, on: Fitt
 
 def _check_size(run: Run, kind: TransformKind, k: int | None, memory: int) -> None:
     d_model = run.info.spec.model.d_model
-    if k is not None and k > d_model - (kind == "all-but-the-top"):
-        raise ArgumentError(f"k is {k}, but vectors of {run.label} have {d_model} dimensions.")
+    most = d_model - (kind == "all-but-the-top")  # which would leave nothing
+    if k is not None and k > most:
+        raise ArgumentError(
+            f"k is {k}, but vectors of {run.label} have {d_model} dimensions; {kind} takes at most {most}."
+        )
     needed = bytes_to_fit(kind, d_model)
     if needed > memory:
         raise ArgumentError(
@@ -218,57 +242,3 @@ def _maps(
         progress(Progress(f"Fitting layer {layer}", n, len(layers), unit="layers"))
         fitted = fit(run.vectors.layer(layer), rows, kind, k)
         yield layer, fitted.map, fitted.n_kept, fitted.variance
-
-
-def _fitted(run: Run, info: TransformInfo, notes: Sequence[str]) -> ResultTable:
-    """What was fitted, layer by layer."""
-    about = {"run": run.label, "transform": info.name, "kind": info.kind}
-    rows = [
-        about | {"layer": one.layer, "width": one.width, "n_kept": one.n_kept, "variance": one.variance}
-        for one in info.layers
-    ]
-    notes = list(notes)
-    constant = [str(one.layer) for one in info.layers if one.variance is None]
-    if constant:
-        notes.append(f"All these words have one vector at layer {', '.join(constant)}.")
-    d_model = run.info.spec.model.d_model
-    if info.kind == "whiten" and info.n_words <= d_model:
-        notes.append(
-            f"With {info.n_words:,} words in {d_model:,} dimensions, whitening makes all of them equally far "
-            "from each other. Fit on more words."
-        )
-    how = info.kind + (f", k {info.k}" if info.k else "")
-    return ResultTable(
-        pa.Table.from_pylist(rows, FITTED),
-        f'Transform "{info.name}" of {run.label}: {how}, on {info.n_words:,} words ({_said(info.fitted_on)})',
-        units={"n_kept": "dimensions or directions", "variance": "share of it in these"},
-        provenance={"run": info.run_id, "transform": info.name, "digest": info.digest},
-        notes=notes,
-    )
-
-
-def _row(run: Run, place: TransformLayout) -> dict[str, Any]:
-    about = {"run": run.label, "transform": place.name}
-    try:
-        info = transforms.read_info(place)
-    except StoreDamagedError:
-        return about | {"state": "damaged"}
-    state = "current" if info.is_of(run.parts) else "stale"
-    return about | {
-        "kind": info.kind,
-        "k": info.k,
-        "state": "damaged" if transforms.is_cut(place, info) else state,
-        "n_layers": len(info.layers),
-        "n_words": info.n_words,
-        "words": _said(info.fitted_on),
-        "bytes": info.n_bytes,
-    }
-
-
-def _said(on: FittedOn) -> str:
-    """Which words, in words."""
-    parts = [f"where {on.where}"] if on.where is not None else []
-    parts += [f"side {on.side}"] if on.side is not None else []
-    parts += [f"split {on.split}"] if on.split is not None else []
-    parts += [f"sample {on.sample:,}, seed {on.seed}"] if on.sample is not None else []
-    return "; ".join(parts) or "all"

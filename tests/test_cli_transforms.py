@@ -35,7 +35,7 @@ def test_a_transform_is_fitted_listed_and_dropped(tmp_path, store):
         for each in (root, store)
     )
     assert by_command == by_library
-    again = command("transform", "fit", root, "pca3", *FIT)
+    again = command("transform", "fit", root, "pca3", *FIT, "--layers", "0-2")
     assert (again.code, again.err) == (0, "")
     assert again.out.endswith("It was there already: nothing was done.\n")
     listed = json.loads(command("transform", "list", root, "--format", "json").out)
@@ -58,13 +58,26 @@ ANSWERS: dict[str, tuple[list[str], Callable[[repstore.Store], repstore.ResultTa
         lambda store: store.neighbors("bank", text="004", layer=[0, 2], k=3),
     ),
     "hubness": (["hubness", "STORE", "-k", "3"], lambda store: store.hubness(k=3)),
+    "compare": (["compare", "STORE"], lambda store: store.compare("cka")),
+    "geometry": (["geometry", "STORE", "--measure", "norms"], lambda store: store.geometry("norms")),
 }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_every_command_that_reads_vectors_reads_them_through_a_transform(store, name):
     arguments, ask = ANSWERS[name]
-    call = [store if argument == "STORE" else argument for argument in arguments]
+    assert_reads_through(store, [store if argument == "STORE" else argument for argument in arguments], ask)
+
+
+def test_similarities_from_elsewhere_are_compared_with_vectors_seen_through_a_transform(store, tmp_path):
+    file = tmp_path / "similar.csv"
+    file.write_text("word_a,word_b,similarity\nbank,spring,1\nspring,palm,2\npalm,bark,4\nbark,bank,3\n")
+    assert_reads_through(store, ["compare-with", store, file], lambda store: store.compare_with(file))
+
+
+def assert_reads_through(
+    store: Path, call: list[object], ask: Callable[[repstore.Store], repstore.ResultTable]
+) -> None:
     outcome = command(*call, "--transform", "pca3", "--format", "json")
     with repstore.open(store) as opened:
         wanted = json.loads(ask(opened.transformed("pca3")).to_json())
@@ -86,7 +99,7 @@ def test_the_commands_above_are_all_that_take_a_transform():
                 yield (*before, name)
 
     tested = {tuple(part for part in call[:2] if part != "STORE") for call, _ in ANSWERS.values()}
-    assert set(taking(get_command(app))) >= tested
+    assert set(taking(get_command(app))) == tested | {("compare-with",)}
 
 
 @pytest.mark.parametrize(

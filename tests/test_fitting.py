@@ -137,6 +137,17 @@ def test_outlier_dimensions_become_zero_and_the_others_stay_to_the_bit():
     assert fitted.variance == pytest.approx(variances[~dropped].sum() / variances.sum(), rel=1e-5)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_no_more_than_all_of_the_variance_is_left(seed):
+    random = np.random.default_rng(seed)
+    rows = (random.normal(size=(60, 70)) * random.uniform(0.1, 3, 70)).astype(np.float16)
+    rows[:, random.integers(70)] = 200  # dropped, though it does not vary
+    fitted = fit(in_parts(rows), np.arange(60), "drop-outliers")
+    assert fitted.n_kept == 69
+    assert fitted.variance == pytest.approx(1)
+    assert fitted.variance <= 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_neither_parts_nor_their_dtype_change_a_bit_of_a_map(kind):
     rows = matrix(2 * ROWS_AT_ONCE + 50, 5, dtype=np.float16)

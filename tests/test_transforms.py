@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +24,7 @@ from repstore.errors import ArgumentError, NotFoundError, QueryError, RepstoreEr
 from repstore.spec import EncodedWord, Pair, Text, Word
 from repstore.storage import transformed
 from repstore.storage.layout import Layout
-from repstore.storage.transforms import read_info, read_map, read_words
+from repstore.storage.transforms import read_info, read_map
 
 N_WORDS, D_MODEL = 80, 6
 CORPUS = small_corpus()
@@ -170,7 +172,7 @@ def test_a_transform_is_kept_with_the_words_it_was_fitted_on(store):
     with repstore.open(store) as opened:
         verbs = opened.sql("SELECT word_id FROM words WHERE pos = 'V' ORDER BY word_id")["word_id"]
         stored = opened.vectors(layer=2)
-    words = read_words(place, info)
+    words = np.load(place.words)
     assert set(words) < set(verbs)
     assert list(words) == sorted(words)
     rows = stored.word_ids.searchsorted(words)
@@ -203,7 +205,7 @@ def test_words_of_a_side_or_a_split_are_fitted_on_each_once(tmp_path):
     ):
         repstore.fit_transform(root, name, kind="center", **options)
         place = place_of(root, name)
-        assert list(read_words(place, read_info(place)) - first) == expected
+        assert list(np.load(place.words) - first) == expected
     words = repstore.list_transforms(root)["words"]
     assert words == ["side a", "side b", "where text <> '02 bank'; side a; split dev", "split dev"]
 
@@ -252,7 +254,7 @@ def test_transforms_are_listed(store):
     (place_of(store).root / "layer-01.npz").write_bytes(b"")
     place_of(store, "a.b-c_1").info.write_text("{}")
     assert repstore.list_transforms(store)["state"] == ["damaged", "damaged"]
-    files = place_of(store).files()
+    files = [path.name for path in place_of(store).files()]
     assert listed[1] == {
         "run": "m/base",
         "transform": "t",
@@ -264,7 +266,7 @@ def test_transforms_are_listed(store):
         "words": "all",
         "bytes": listed[1]["bytes"],
     }
-    assert len(files) == 4
+    assert files == ["layer-00.npz", "layer-01.npz", "layer-02.npz", "transform.json", "words.npy"]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,11 @@ REFUSED: dict[str, tuple[type[RepstoreError], str, dict[str, Any]]] = {
     "k of nothing": (ArgumentError, "k is 0", {"kind": "all-but-the-top", "k": 0}),
     "needless k": (ArgumentError, "k is 2; whiten takes none", {"kind": "whiten", "k": 2}),
     "k beyond the width": (ArgumentError, "k is 7, but vectors of m/base have 6", {"kind": "pca", "k": 7}),
-    "all removed": (ArgumentError, "k is 6, but", {"kind": "all-but-the-top", "k": 6}),
+    "all removed": (
+        ArgumentError,
+        "k is 6, but .*; all-but-the-top takes at most 5",
+        {"kind": "all-but-the-top", "k": 6},
+    ),
     "too few words": (
         ResultError,
         "has 1 words .*needs at least 2",
@@ -310,7 +316,7 @@ REFUSED: dict[str, tuple[type[RepstoreError], str, dict[str, Any]]] = {
         r"has 4 words .*\(sample 4, seed 0\); pca needs at least 5",
         {"kind": "pca", "k": 4, "sample": 4},
     ),
-    "no such split": (ResultError, r"has 0 words .*\(split dve\)", {"split": "dve"}),
+    "no split": (NotFoundError, 'corpus "synthetic" is in split "dve". They are in none', {"split": "dve"}),
     "no condition": (QueryError, "not a condition", {"where": "lemma"}),
     "two statements": (QueryError, "not a condition", {"where": "true; DROP TABLE words"}),
     "small sample": (ArgumentError, "sample is 1", {"sample": 1}),
@@ -369,9 +375,38 @@ def test_what_shows_or_searches_vectors_as_stored_is_refused(fitted):
 
 def test_no_cosine_is_taken_between_coordinates_that_two_runs_have_each_for_itself(fitted):
     with repstore.open(fitted) as store:
-        with pytest.raises(ArgumentError, match="each have coordinates of their own"):
+        with pytest.raises(ArgumentError, match="of m/base, pca and m/repeat, pca have coordinates of their"):
             store.transformed("pca").probe("wic", run="m/base", run_b="m/repeat")
         assert len(store.transformed("whiten").probe("wic", run="m/base", run_b="m/repeat")) == 3
+
+
+@pytest.mark.parametrize("k", [3, D_MODEL])
+def test_nor_between_a_run_with_coordinates_of_its_own_and_one_without(tmp_path, k):
+    root = build_store(tmp_path / "store", CORPUS, [BASE, REPEAT])
+    repstore.fit_transform(root, "t", kind="pca", k=k, run="m/base")
+    repstore.fit_transform(root, "t", kind="center", run="m/repeat")
+    with repstore.open(root) as store:
+        seen = store.transformed("t")
+        for run, run_b in (("m/base", "m/repeat"), ("m/repeat", "m/base")):
+            with pytest.raises(ArgumentError, match="of m/base, t have coordinates of their own"):
+                seen.probe("wic", run=run, run_b=run_b)
+        assert len(seen.probe("wic", run="m/base", run_b="m/base")) == 3
+
+
+def test_a_store_seen_through_a_transform_is_no_path_of_one(fitted):
+    before = files_of(fitted)
+    with repstore.open(fitted) as store:
+        seen = store.transformed("whiten")
+        for ask in (
+            lambda: repstore.fit_transform(seen, "t", kind="center", run="m/base"),
+            lambda: repstore.drop_transform(seen, "whiten", run="m/base"),
+            lambda: repstore.build_index(seen, kind="rabitq", layer=0, run="m/base"),
+            lambda: repstore.open(seen),
+        ):
+            with pytest.raises(ArgumentError, match=r'not on what "whiten" shows of it. Give the store as'):
+                ask()
+        assert len(repstore.list_transforms(store)) == 2 * len(KINDS)
+    assert files_of(fitted) == before
 
 
 def test_a_new_word_is_mapped_like_those_of_the_run_and_a_vector_is_one_of_those_shown(fitted):
@@ -425,6 +460,18 @@ def test_a_full_disk_is_one_error_that_says_where(fitted, tmp_path, monkeypatch)
             len(layer.values)
 
 
+def test_no_folder_for_temporary_files_is_one_error_that_says_so(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(transformed, "IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    with repstore.open(fitted) as store:
+        layer = store.transformed("whiten").vectors(run="m/base", layer=1)
+        with pytest.raises(
+            StoreError, match=r"No usable temporary directory .*none.*\. Make room, or set TMPDIR"
+        ):
+            len(layer.values)
+
+
 def test_layers_do_not_pile_up_and_are_shared_while_they_are_held(fitted):
     with repstore.open(fitted) as store:
         seen = store.transformed("whiten")
@@ -438,6 +485,19 @@ def test_several_threads_map_a_layer_once(fitted):
     with repstore.open(fitted) as store, ThreadPoolExecutor(8) as pool:
         layer = store.transformed("whiten").vectors(run="m/base", layer=1)
         assert len(set(pool.map(lambda _: id(layer.values), range(32)))) == 1
+
+
+def test_several_threads_that_ask_for_a_layer_get_the_same_one(fitted, monkeypatch):
+    def slow(*arguments: Any) -> object:
+        time.sleep(0.05)
+        return read_map(*arguments)
+
+    monkeypatch.setattr(transformed, "read_map", slow)
+    with repstore.open(fitted) as store, ThreadPoolExecutor(4) as pool:
+        seen = store.transformed("whiten")
+        seen.vectors(run="m/base", layer=0)
+        layers = list(pool.map(lambda _: seen.vectors(run="m/base", layer=1), range(4)))
+        assert all(layer is layers[0] for layer in layers)
 
 
 def test_some_words_are_mapped_without_the_rest(fitted):

@@ -94,8 +94,8 @@ def _without_outliers(vectors: LayerVectors, rows: np.ndarray) -> Fitted:
     scale[outlier_dimensions(found)] = 0.0
     variances = found.std**2
     kept = variances[scale > 0]
-    share = float(kept.sum() / variances.sum()) if variances.any() else None
-    return Fitted(LayerMap(np.zeros(vectors.d_model), scale), int((kept > 0).sum()), share)
+    to = LayerMap(np.zeros(vectors.d_model), scale)
+    return Fitted(to, int((kept > 0).sum()), _share(kept, variances))
 
 
 def _turned(vectors: LayerVectors, rows: np.ndarray, kind: TransformKind, k: int) -> Fitted:
@@ -120,5 +120,9 @@ def _turned(vectors: LayerVectors, rows: np.ndarray, kind: TransformKind, k: int
     else:  # nothing is left but rounding
         kept = slice(rank, rank)
         to = LayerMap(found.mean, np.zeros(vectors.d_model))
-    share = float(axes.variances[kept].sum() / axes.variances.sum()) if rank else None
-    return Fitted(to, len(axes.variances[kept]), share)
+    return Fitted(to, len(axes.variances[kept]), _share(axes.variances[kept], axes.variances))
+
+
+def _share(kept: np.ndarray, variances: np.ndarray) -> float | None:
+    """The share of some variances in all; None if all are 0. Sums in another order may differ: at most 1."""
+    return min(float(kept.sum() / variances.sum()), 1.0) if variances.any() else None

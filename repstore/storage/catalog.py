@@ -173,6 +173,8 @@ class Catalog:
         Raises:
             QueryError: it is not one expression over the columns of the query.
         """
+        if not isinstance(where, str) or not _is_utf8(where):
+            raise QueryError(f"{where!r} is not a condition on words: it has to be text, in UTF-8.")
         try:
             with self._turn:
                 rows = self._connection.sql(sql, params=parameters)
@@ -284,6 +286,11 @@ def _distinct(names: Sequence[str]) -> list[str]:
         numbered = (name if n == 0 else f"{name}_{n}" for n in count())
         taken.append(next(new for new in numbered if new not in taken))
     return taken
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text has no half of a character, as the command line gives for bytes that are not UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _quoted(text: str) -> str:

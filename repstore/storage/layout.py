@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from repstore.storage.files import TEMPORARY
+
 ENTRY = re.compile(r"part-\d{5,}\.json")
 INDEX_INFO = re.compile(r"layer-(\d{2,})-(none|center|corpus)\.json")
 TRANSFORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TRANSFORM_FILE = re.compile(r"(transform\.json|words\.npy|layer-\d{2,}\.npz)(" + re.escape(TEMPORARY) + ")?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,5 +195,5 @@ class TransformLayout:
         return self.root / f"layer-{layer:02d}.npz"
 
     def files(self) -> list[Path]:
-        """The files of words and maps, whether the `info` names them or not."""
-        return [path for path in (self.words, *sorted(self.root.glob("layer-*.npz"))) if path.exists()]
+        """All its files that are there, whether the `info` names them or not, and unfinished ones."""
+        return sorted(path for path in self.root.glob("*") if TRANSFORM_FILE.fullmatch(path.name))

@@ -51,6 +51,12 @@ def index_command(layout: Layout, run: RunInfo, info: Path) -> str:
     return shlex.join([*arguments, "--standardize", frame])
 
 
+def drop_command(layout: Layout, run: RunInfo, place: TransformLayout) -> str:
+    """The command that removes a transform."""
+    arguments = ["repstore", "transform", "drop", str(layout.root), place.name]
+    return shlex.join([*arguments, "--run", f"{run.name}@{run.corpus}"])
+
+
 def transform_command(layout: Layout, run: RunInfo, place: TransformLayout) -> str:
     """The command that fits a transform anew, with the options it had if its JSON file still says so."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import tempfile
 from functools import cached_property
 from threading import Lock
@@ -11,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from repstore.errors import NotFoundError, StoreError, did_you_mean
+from repstore.errors import NotFoundError, StoreDamagedError, StoreError, did_you_mean
 from repstore.storage.layout import TransformLayout
 from repstore.storage.opened import Run
 from repstore.storage.transforms import (
@@ -46,7 +45,7 @@ def through(run: Run, name: str) -> Run:
     return dataclasses.replace(
         run,
         info=dataclasses.replace(run.info, run_id=f"{run.info.run_id}+{name}@{info.digest[:8]}"),
-        label=f"{run.label}, {name}",
+        label=f"{run.label}, {name}" + (" (stale)" if info.outdated(run.parts) else ""),
         vectors=TransformedVectors(run.vectors, run.folder.transform(name), info, run.label),
         transform=name,
         own_axes=info.own_axes,
@@ -62,7 +61,9 @@ class TransformedVectors:
 
     def __init__(self, stored: Vectors, place: TransformLayout, info: TransformInfo, label: str) -> None:
         self._stored, self._place, self._label = stored, place, label
+        self._info = info
         self._files = {one.layer: one for one in info.layers}
+        self._turn = Lock()  # analyses ask from several threads
         self._layers: WeakValueDictionary[int, MappedLayer] = WeakValueDictionary()
         self._last: MappedLayer | None = None
 
@@ -82,14 +83,27 @@ class TransformedVectors:
         Raises:
             NotFoundError: the run has no such layer, or the transform was not fitted on it.
             StoreDamagedError: the file of its map is damaged.
+            StoreError: the transform is not the one that there was when the store was opened.
         """
         self.check_layer(layer)
-        found = self._layers.get(layer)
-        if found is None:
-            found = MappedLayer(self._stored.layer(layer), read_map(self._place, self._files[layer]))
-            self._layers[layer] = found
-        self._last = found
-        return found
+        with self._turn:
+            found = self._layers.get(layer)
+            if found is None:
+                found = MappedLayer(self._stored.layer(layer), self._map(layer))
+                self._layers[layer] = found
+            self._last = found
+            return found
+
+    def _map(self, layer: int) -> LayerMap:
+        try:
+            return read_map(self._place, self._files[layer])
+        except StoreDamagedError:
+            if read_transform(self._place.run, self._place.name) == self._info:
+                raise
+        raise StoreError(
+            f'Transform "{self._place.name}" of {self._label} was dropped or fitted anew since the store was '
+            "opened. Open it again."
+        )
 
     def check_layer(self, layer: int) -> None:
         """Refuse a layer that the run does not have, or that the transform was not fitted on.
@@ -171,7 +185,9 @@ class MappedLayer(LayerVectors):
         mapped = (self._rows(start) for start in range(0, n_words, ROWS_AT_ONCE))
         if n_bytes <= IN_MEMORY:
             return np.concatenate(list(mapped))
+        folder = "a temporary folder"
         try:
+            folder = tempfile.gettempdir()
             with tempfile.TemporaryFile(prefix="repstore-") as file:
                 for rows in mapped:
                     file.write(rows.data)
@@ -179,9 +195,8 @@ class MappedLayer(LayerVectors):
                 return np.memmap(file, np.float32, "r", shape=(n_words, self.d_model))
         except OSError as error:
             raise StoreError(
-                f"Layer {self.layer}, transformed, takes {n_bytes / 1e9:.2f} GB in {tempfile.gettempdir()}, "
-                f"which cannot be written: {os.strerror(error.errno or 0)}. "
-                "Make room, or set TMPDIR to another folder."
+                f"Layer {self.layer}, transformed, takes {n_bytes / 1e9:.2f} GB in {folder}, which cannot be "
+                f"written: {error.strerror or error}. Make room, or set TMPDIR to another folder."
             ) from error
 
     def _rows(self, start: int) -> np.ndarray:

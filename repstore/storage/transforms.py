@@ -12,13 +12,14 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from repstore.errors import ArgumentError, StoreDamagedError
 from repstore.spec import TransformKind, digest
 from repstore.storage.files import read_json, sha256_of, sync_folder, write_durably, write_json
+from repstore.storage.fitted_on import FittedOn
 from repstore.storage.layout import TRANSFORM_NAME, RunLayout, TransformLayout
 
 ROWS_AT_ONCE = 1024
@@ -60,25 +61,6 @@ class LayerMap:
                 z -= (z @ self.removed) @ self.removed.T
             mapped[here] = z if self.matrix is None else z @ self.matrix
         return mapped
-
-
-@dataclass(frozen=True, slots=True)
-class FittedOn:
-    """Which words of a run a transform is fitted on: those for which all of this holds.
-
-    Attributes:
-        where: an SQL condition over the columns of words and their texts.
-        side: they stand first (``a``) or second (``b``) in a pair of the corpus.
-        split: their text is of this split.
-        sample: so many of them, drawn with `seed`; None for all.
-        seed: decides the sample.
-    """
-
-    where: str | None = None
-    side: Literal["a", "b"] | None = None
-    split: str | None = None
-    sample: int | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +114,12 @@ class TransformInfo:
     words_sha256: str
     layers: tuple[MapFile, ...]
 
-    def is_of(self, parts: Iterable[str]) -> bool:
-        """Whether it was fitted while the run had these parts, and no others."""
-        return self.parts == tuple(parts)
+    def outdated(self, parts: Iterable[str]) -> str | None:
+        """What a run of these parts has that it had not when this was fitted; None if nothing changed."""
+        now = tuple(parts)
+        if now == self.parts:
+            return None
+        return f"{'more words' if set(now) > set(self.parts) else 'other vectors'} than when it was fitted"
 
     @property
     def digest(self) -> str:
@@ -175,9 +160,22 @@ def write_transform(
         about: what `TransformInfo` says beside name, words and layers.
 
     Raises:
-        StoreError: the disk is full.
+        StoreError: the disk is full; nothing of it is left.
     """
     drop_transform(place)
+    try:
+        return _written(place, word_ids, maps, about)
+    except Exception:
+        drop_transform(place)
+        raise
+
+
+def _written(
+    place: TransformLayout,
+    word_ids: np.ndarray,
+    maps: Iterable[tuple[int, LayerMap, int, float | None]],
+    about: dict[str, Any],
+) -> TransformInfo:
     words_bytes, words_sha256 = write_durably(place.words, [_npy(word_ids)])
     layers = []
     for layer, fitted, n_kept, variance in maps:
@@ -203,7 +201,12 @@ def read_transform(run: RunLayout, name: str) -> TransformInfo | None:
         StoreDamagedError: it is not what was written.
     """
     place = run.transform(name)
-    return read_info(place) if place.info.exists() else None
+    try:
+        return read_info(place)
+    except StoreDamagedError:
+        if place.info.exists():
+            raise
+        return None
 
 
 def read_info(place: TransformLayout) -> TransformInfo:
@@ -234,16 +237,6 @@ def read_map(place: TransformLayout, named: MapFile) -> LayerMap:
         return LayerMap(**arrays)
 
 
-def read_words(place: TransformLayout, info: TransformInfo) -> np.ndarray:
-    """The words that a transform was fitted on. *Shape:* (n_words,), int64, ascending.
-
-    Raises:
-        StoreDamagedError: the file is not what was written, or is missing.
-    """
-    word_ids: np.ndarray = np.load(io.BytesIO(_read(place.words, info.words_sha256)), allow_pickle=False)
-    return word_ids
-
-
 def files_of(place: TransformLayout, info: TransformInfo) -> Iterator[tuple[Path, int, str]]:
     """The files that make up a transform beside its JSON file: path, bytes and SHA-256."""
     yield place.words, info.words_bytes, info.words_sha256
@@ -253,9 +246,10 @@ def files_of(place: TransformLayout, info: TransformInfo) -> Iterator[tuple[Path
 
 def is_cut(place: TransformLayout, info: TransformInfo) -> bool:
     """Whether a file is missing or of another size; `verify` reads every byte."""
-    return any(
-        not path.exists() or path.stat().st_size != n_bytes for path, n_bytes, _ in files_of(place, info)
-    )
+    try:
+        return any(path.stat().st_size != n_bytes for path, n_bytes, _ in files_of(place, info))
+    except FileNotFoundError:
+        return True
 
 
 def is_damaged(place: TransformLayout, info: TransformInfo) -> bool:
@@ -264,7 +258,7 @@ def is_damaged(place: TransformLayout, info: TransformInfo) -> bool:
 
 
 def drop_transform(place: TransformLayout) -> bool:
-    """Remove a transform. Returns whether there was one."""
+    """Remove a transform, and what a crash left of one. Returns whether there was one."""
     was_there = place.info.exists()
     if was_there:
         place.info.unlink()  # first: what it no longer names does not exist

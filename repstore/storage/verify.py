@@ -23,7 +23,7 @@ from repstore.storage.layout import CorpusLayout, Layout, RunLayout, TransformLa
 from repstore.storage.lock import writer_of
 from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
-from repstore.storage.remaking import index_command, ingest_command, transform_command
+from repstore.storage.remaking import drop_command, index_command, ingest_command, transform_command
 from repstore.storage.runs import read_run
 from repstore.storage.transforms import files_of
 from repstore.storage.transforms import read_info as read_transform_info
@@ -97,9 +97,11 @@ UNFINISHED = re.compile(
     r"((store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
     r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json)"
     r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json)"
-    r"|runs/\w+/transforms/[\w.-]+/(transform\.json|words\.npy|layer-\d+\.npz))" + re.escape(TEMPORARY) + ")"
+    r"|runs/\w+/transforms/[\w.-]+/(transform\.json|words\.npy|layer-\d{2,}\.npz))"
+    + re.escape(TEMPORARY)
+    + ")"
     r"|runs/\w+/index/layer-\d+-\w+-[0-9a-f]{8}\.faiss$"
-    r"|runs/\w+/transforms/[\w.-]+/(words\.npy|layer-\d+\.npz)$"
+    r"|runs/\w+/transforms/[\w.-]+/(words\.npy|layer-\d{2,}\.npz)$"
 )
 """Names under which files and folders are written before they are renamed or a JSON file names them."""
 
@@ -225,22 +227,25 @@ class _Check:
 
     def _transform(self, files: RunLayout, run: RunInfo, place: TransformLayout) -> Iterator[Finding]:
         unit = self._name(place.root)
-        command = transform_command(self._layout, run, place)
+        fit = transform_command(self._layout, run, place)
+        anew = f"drop it first: {drop_command(self._layout, run, place)}; then: {fit}"
         self._known.add(place.info)
         try:
             info = read_transform_info(place)
         except StoreDamagedError:
-            self._known.update(place.files())
-            yield self._damaged(place.info, f"not used; {command}", unit)
+            self._known.update(path for path in place.files() if path.suffix != TEMPORARY)
+            yield self._damaged(place.info, f"not used; {anew}", unit)
             return
+        outdated = info.outdated(self._parts(files, info.parts))
+        remake = fit if outdated is None else f"{run.name} has {outdated}, so {anew}"
+        damaged = []
         for path, _, sha256 in files_of(place, info):
             self._known.add(path)
-            yield from self._hash(path, sha256, f"not used; {command}", unit)
-        if not info.is_of(self._parts(files, info.parts)):
-            detail = (
-                f"{run.name} had other parts when it was fitted; it is used as it is; to fit it anew, drop it"
-            )
-            yield Finding(unit, "stale", f"{detail} first: {command}")
+            damaged += self._hash(path, sha256, f"not used; {remake}", unit)
+        yield from damaged
+        if outdated is not None and not damaged:
+            detail = f'transform "{place.name}": {run.name} has {outdated}; it is used as it is; '
+            yield Finding(unit, "stale", f"{detail}to fit it anew, {anew}")
 
     def _parts(self, files: RunLayout, otherwise: tuple[str, ...]) -> tuple[str, ...]:
         """SHA-256 of the parts of a run; `otherwise` if its manifest, judged elsewhere, is damaged."""
@@ -296,11 +301,11 @@ class _Check:
 
     def _hash(self, path: Path, sha256: str, touched: str, unit: str | None) -> list[Finding]:
         self._progress(self._name(path))
-        if not path.exists():
+        try:
+            is_sound = sha256_of(path) == sha256
+        except FileNotFoundError:
             return [Finding(self._name(path), "missing", touched, unit)]
-        if sha256_of(path) != sha256:
-            return [self._damaged(path, touched, unit)]
-        return []
+        return [] if is_sound else [self._damaged(path, touched, unit)]
 
     def _damaged(self, path: Path, detail: str, unit: str | None) -> Finding:
         return Finding(self._name(path), "damaged", detail, unit)
