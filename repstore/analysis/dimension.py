@@ -42,10 +42,9 @@ RESAMPLING = Resampling(1_000)
 
 SAME = 1e-4
 """Share of a vector's norm, or of its distance from the mean if that is less, within which another is the
-same. A causal model gives words
-whose texts begin alike one vector, but for rounding in batches of other shapes; a hundred such words in ten
-thousand, 1e-5 apart, halve the dimension that TwoNN finds. On SmolLM2 there is nothing between 1e-4 and
-3e-3."""
+same. A causal model gives words whose texts begin alike one vector, but for rounding in batches of other
+shapes; a hundred such words in ten thousand, 1e-5 apart, halve the dimension that TwoNN finds. On SmolLM2
+there is nothing between 1e-4 and 3e-3."""
 
 STEPS = 100
 """Of Newton's method at most; about 3 are taken."""
