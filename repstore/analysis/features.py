@@ -165,11 +165,11 @@ def _within(pairs: np.ndarray, up: int, across: int, size: int) -> Iterator[tupl
 
 
 def _group(widths: Sequence[int], n_words: int, memory: int, held: bool) -> int:
-    """Layers in a group, 0 if not even one fits: float64 sums and a product, and blocks of points."""
+    """Layers in a group, 0 if not even one fits: float64 sums and a product, and blocks of points of two."""
     widest, rows = max(widths), min(BLOCK, n_words)
     rest = memory - 4 * n_words * sum(widths) if held else memory
     reading = 0 if held else 24 * STEP * widest
-    blocks = 8 * min(PIECE, rows) * widest + (0 if held else 4 * rows * widest)
+    blocks = 16 * min(PIECE, rows) * widest + (0 if held else 8 * rows * widest)
     size = 0
     while size < len(widths):
         more = size + 1

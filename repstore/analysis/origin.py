@@ -27,9 +27,10 @@ def sample(words: Aligned, at_most: int) -> np.ndarray:
 
 def subtract_median(rows: np.ndarray) -> np.ndarray:
     """Makes the median of each dimension 0, in place; gives what it was. *Shape:* (d_model,), float32."""
-    median = np.empty(rows.shape[1], np.float32)
+    n_words, median = len(rows), np.empty(rows.shape[1], np.float32)
     for start in range(0, len(median), STEP):
-        some = np.ascontiguousarray(rows[:, start : start + STEP].T)
-        median[start : start + STEP] = np.median(some, axis=1, overwrite_input=True)
+        some = rows[:, start : start + STEP].T.copy()
+        some.sort(axis=1)  # several times as fast as np.median
+        median[start : start + STEP] = (some[:, (n_words - 1) // 2] + some[:, n_words // 2]) / 2
     rows -= median
     return median
