@@ -107,10 +107,9 @@ def _squares(
             layer: points[layer](start, stop, room[: (stop - start) * len(means[layer])])
             for layer, room in rooms.items()
         }
-        for layer in rows:
-            if (layer, layer) in found:
-                own[layer, start:stop] = _own(rows[layer], means[layer])
-        for some in _pieces(rows):
+        for layer, points_here in rows.items():
+            own[layer, start:stop] = _own(points_here, means[layer])
+        for some in _pieces(rows, own[list(rows), start:stop]):
             for (i, j), sums in found.items():
                 room = of_pair.view(some[i].dtype)[: sums.size].reshape(sums.shape)
                 sums += np.matmul(some[i].T, some[j], out=room)
@@ -129,22 +128,16 @@ def _own(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return own
 
 
-def _pieces(rows: dict[int, np.ndarray]) -> Iterator[dict[int, np.ndarray]]:
+def _pieces(rows: dict[int, np.ndarray], own: np.ndarray) -> Iterator[dict[int, np.ndarray]]:
     """A block of words of some layers as it is, or in float64 and pieces if any word is far out in any.
 
     The square of what such a word adds to X'Y is later taken away again, and exceeds what is left by far.
     """
-    n_words = len(next(iter(rows.values())))
-    if not any(map(_far_out, rows.values())):
+    if (own.max(axis=1) <= FAR * np.median(own, axis=1)).all():
         yield rows
         return
-    for start in range(0, n_words, PIECE):
+    for start in range(0, own.shape[1], PIECE):
         yield {layer: some[start : start + PIECE].astype(np.float64) for layer, some in rows.items()}
-
-
-def _far_out(rows: np.ndarray) -> bool:
-    squares = np.einsum("nd,nd->n", rows, rows)
-    return bool(squares.max() > FAR * np.median(squares))
 
 
 def _subtract_outer(matrix: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
