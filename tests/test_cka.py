@@ -1,5 +1,7 @@
 """CKA, against its definitions on whole kernel matrices in float64 and against its invariances."""
 
+import tracemalloc
+
 import numpy as np
 import oracles
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import in_parts
 
-from repstore.analysis import cka, features, gram
+from repstore.analysis import cka, features, gaussian, gram
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.cka import linear_cka, rbf_cka
 from repstore.analysis.space import space_of
@@ -52,7 +54,30 @@ def whole_cka(kernels: list[np.ndarray], estimator: str) -> np.ndarray:
     return hsic / np.outer(own, own)
 
 
-def gaussian(x: np.ndarray, bandwidth: float) -> np.ndarray:
+def centered_cka(kernels: list[np.ndarray], estimator: str = "unbiased") -> np.ndarray:
+    """By whole kernel matrices that are centered first, float64, so that nothing large cancels.
+
+    The unbiased estimator is the inner product of U-centered matrices (Szekely and Rizzo 2014, eq. 3.2).
+    """
+    flat, n = [], len(kernels[0])
+    for kernel in kernels:
+        if estimator == "biased":
+            centered = kernel - kernel.mean(axis=0) - kernel.mean(axis=1)[:, None] + kernel.mean()
+        else:
+            bare = kernel - np.diag(np.diag(kernel))
+            rows = bare.sum(axis=1)
+            centered = bare - (rows[:, None] + rows) / (n - 2) + rows.sum() / ((n - 1) * (n - 2))
+            np.fill_diagonal(centered, 0)
+        flat.append(centered.ravel() / np.linalg.norm(centered))
+    return np.array(flat) @ np.array(flat).T
+
+
+def inner(x: np.ndarray) -> np.ndarray:
+    x = x.astype(np.float64) - np.median(x.astype(np.float64), axis=0)
+    return x @ x.T
+
+
+def gaussian_kernel(x: np.ndarray, bandwidth: float) -> np.ndarray:
     x = x.astype(np.float64)
     distances = np.sqrt(((x[:, None] - x) ** 2).sum(axis=2))
     sigma = bandwidth * np.median(distances[np.triu_indices(len(x), 1)])
@@ -63,6 +88,9 @@ def gaussian(x: np.ndarray, bandwidth: float) -> np.ndarray:
 @given(st.integers(4, 8), st.integers(0, 999))
 def test_the_oracle_agrees_with_the_definition_over_tuples(n, seed):
     a, b = (oracles.gram(normal(n, 3, seed=seed + side)) for side in (0, 1))
+    for estimator in ESTIMATORS:
+        kernels = [np.array(a), np.array(b)]
+        np.testing.assert_allclose(centered_cka(kernels, estimator), whole_cka(kernels, estimator), atol=1e-8)
     assert oracles.unbiased_hsic(a, b) == pytest.approx(
         oracles.unbiased_hsic_by_tuples(a, b), rel=1e-9, abs=1e-9
     )
@@ -98,7 +126,7 @@ def test_memory_does_not_change_the_result(measure, estimator):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize(("memory", "group"), [(19_000, 1), (23_000, 2), (26_000, 3), (1 << 28, 4)])
+@pytest.mark.parametrize(("memory", "group"), [(24_000, 1), (33_000, 2), (42_000, 3), (1 << 28, 4)])
 def test_many_words_are_compared_by_features_and_agree_with_tiles(estimator, memory, group, monkeypatch):
     layers = [aligned(layer) for layer in related(700, 5, 4)]
     monkeypatch.setattr(features, "BLOCK", 64)
@@ -134,10 +162,10 @@ def test_layers_that_fit_into_memory_are_read_once(monkeypatch):
     monkeypatch.setattr(Aligned, "block", counting)
     layers = related(700, 300, 4)
     cka_of(*layers)
-    assert rows_read == 4 * 700
+    assert rows_read == 4 * (700 + cka.SAMPLE)
     rows_read = 0
-    cka_of(*layers, memory=2_800_000)  # two panels: once for the mean, and one and a half times
-    assert 4 * 700 * 2 < rows_read <= 4 * 700 * 2.5
+    cka_of(*layers, memory=2_800_000)  # two panels: one and a half times
+    assert 4 * 700 < rows_read - 4 * cka.SAMPLE <= 4 * 700 * 1.5
 
 
 @pytest.mark.parametrize(("n_words", "unit"), [(100, "tiles"), (5000, "blocks")])
@@ -208,6 +236,64 @@ def test_a_large_common_vector_does_not_drown_the_rest():
     assert cka_of(a + 1000, b - 3000)[0, 1] == pytest.approx(oracles.cka(a, b), abs=1e-3)
 
 
+@pytest.mark.parametrize("by_features", [True, False])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("times", [30, 1000, 10_000, 30_000])
+def test_one_word_far_out_leaves_the_rest_their_digits(times, estimator, by_features, monkeypatch):
+    layers = related(500, 64, 8)
+    for layer in layers[:3]:
+        layer[17] *= times
+    expected = centered_cka([inner(layer) for layer in layers], estimator)
+    monkeypatch.setattr(cka, "features_are_cheaper", lambda *_, **__: by_features)
+    for memory in (900_000, 1 << 28):  # read in panels or groups, and held
+        found = cka_of(*layers, estimator=estimator, memory=memory)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("by_features", [True, False])
+def test_lengths_of_all_magnitudes_are_compared(by_features, monkeypatch):
+    lengths = np.exp(3 * normal(400, 1, seed=5))
+    layers = [layer * lengths for layer in related(400, 16, 3)]
+    layers[2][3] = 0
+    layers[2][4:150] = layers[2][4]
+    expected = centered_cka([inner(layer) for layer in layers])
+    monkeypatch.setattr(cka, "features_are_cheaper", lambda *_, **__: by_features)
+    np.testing.assert_allclose(cka_of(*layers), expected, atol=1e-6)
+
+
+def test_a_float16_word_near_the_largest_is_no_matter_whatever_the_memory():
+    a, b = (0.3 * layer for layer in (normal(2000, 64), normal(2000, 64, seed=1)))
+    a[0, :2] = b[0, 1:3] = 60_000, -60_000
+    layers = [layer.astype(np.float16) for layer in (a, b)]
+    expected = centered_cka([inner(layer) for layer in layers])[0, 1]
+    for memory in (2 << 20, 8 << 20, 2 << 30):
+        assert cka_of(*layers, memory=memory)[0, 1] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("tile", [1, 2, 3, 7, 24, 25])
+def test_sums_are_those_of_whole_matrices_however_large_what_rows_have_in_common(tile, monkeypatch):
+    matrices = [inner(layer) for layer in related(24, 5, 3)]
+    points = [np.eye(24, dtype=np.float32)] * 3
+    for matrix, common in zip(matrices, (1000.0, 0.0, -1.0), strict=True):
+        matrix[:, :1] += common
+        matrix[:1, :] += common
+
+    def kernel(matrix: np.ndarray) -> gram.Kernel:
+        def finish(products, left, right):  # points that say which word each is
+            products[:] = matrix[np.ix_(left.argmax(axis=1), right.argmax(axis=1))]
+
+        return gram.Kernel(lambda start, stop, _: points[0][start:stop], 24, True, finish)
+
+    monkeypatch.setattr(gram, "TILE", tile)
+    kernels = [kernel(matrix) for matrix in matrices]
+    found = gram.sums(kernels, 24, memory=1 << 20, progress=lambda _: None)
+    whole = [matrix.astype(np.float32) * (1 - np.eye(24)) for matrix in matrices]
+    products = [[(a * b).sum() for b in whole] for a in whole]
+    np.testing.assert_allclose(found.products, products, rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose(found.rows, [matrix.sum(axis=1) for matrix in whole], rtol=1e-6, atol=1e-3)
+    np.testing.assert_array_equal(found.own, [np.diag(matrix).astype(np.float32) for matrix in matrices])
+
+
 def test_outlier_words_and_dimensions_do_not_drown_the_rest():
     a = normal(60, 8)
     b = a + normal(60, 8, seed=1)
@@ -236,7 +322,7 @@ def test_the_biased_estimator_does_not_see_that_layers_are_independent():
 def test_rbf_cka_equals_whole_kernel_matrices(bandwidth, estimator):
     layers = related(40, 5, 3)
     layers[1][::4] = layers[1][1]  # the same vector at several words
-    expected = whole_cka([gaussian(layer, bandwidth) for layer in layers], estimator)
+    expected = whole_cka([gaussian_kernel(layer, bandwidth) for layer in layers], estimator)
     found = rbf_of(*layers, bandwidth=bandwidth, estimator=estimator)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -246,7 +332,7 @@ def test_far_words_near_each_other_keep_their_rbf_kernel(bandwidth):
     layers = related(60, 8, 2)
     for layer in layers:  # the first words of texts, in most decoders
         layer[::5] = 3000 + layer[::5]
-    expected = whole_cka([gaussian(layer, bandwidth) for layer in layers], "biased")
+    expected = whole_cka([gaussian_kernel(layer, bandwidth) for layer in layers], "biased")
     found = rbf_of(*layers, bandwidth=bandwidth, estimator="biased")
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -258,12 +344,75 @@ def test_a_wide_gaussian_is_as_good_as_linear():
         np.testing.assert_allclose(found, cka_of(*layers, estimator=estimator), atol=1e-4)
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("bandwidth", [0.3, 1.0, 1.1, 10.0, 100.0])
+@pytest.mark.parametrize("times", [150, 30_000])
+def test_one_word_far_out_leaves_rbf_kernels_their_digits(times, bandwidth, estimator):
+    layers = related(400, 64, 2)
+    for layer in layers:
+        layer[17] *= times
+    expected = centered_cka([gaussian_kernel(layer, bandwidth) for layer in layers], estimator)
+    found = rbf_of(*layers, bandwidth=bandwidth, estimator=estimator)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("bandwidth", [1e6, 1e12, 1e40, 1e300])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_gaussians_of_any_width_come_to_linear_cka(estimator, bandwidth):
+    layers = related(200, 16, 3)
+    layers[0][5] *= 1000
+    found = rbf_of(*layers, bandwidth=bandwidth, estimator=estimator)
+    np.testing.assert_allclose(found, cka_of(*layers, estimator=estimator), atol=2e-6)
+
+
+def test_a_gaussian_too_narrow_for_any_two_words_has_no_unbiased_cka():
+    layers = related(100, 64, 2)
+    for bandwidth in (0.04, 1e-6, 1e-300):
+        assert np.isnan(rbf_of(*layers, bandwidth=bandwidth)).all()
+        found = rbf_of(*layers, bandwidth=bandwidth, estimator="biased")
+        np.testing.assert_allclose(found, 1, atol=1e-6)  # all matrices are near to the unit matrix
+    layers[0][1], layers[1][1] = layers[0][0], layers[1][0]
+    np.testing.assert_allclose(rbf_of(*layers, bandwidth=1e-6), 1, atol=1e-6)
+
+
+def test_the_median_distance_is_that_of_distances_not_of_their_squares():
+    layer = np.array([[0], [1], [2], [10]], np.float32)  # 1, 1, 2, 8, 9, 10
+    assert gaussian._median_distance(aligned(layer))[1] == 5
+
+
 def test_the_median_distance_of_many_words_is_near_that_of_a_sample():
     layer = normal(1200, 4)
     x = layer.astype(np.float64)
     squares = (x**2).sum(axis=1)
     every = np.sqrt((squares[:, None] + squares - 2 * x @ x.T)[np.triu_indices(1200, 1)])
-    assert cka._median_distance(aligned(layer))[1] == pytest.approx(np.median(every), rel=0.02)
+    assert gaussian._median_distance(aligned(layer))[1] == pytest.approx(np.median(every), rel=0.02)
+
+
+@pytest.mark.parametrize("times", [1, 300])
+def test_the_memory_that_features_take_is_within_the_budget(times):
+    layers = related(9000, 96, 4)
+    for layer in layers:
+        layer[::50] *= times
+    words = [aligned(layer.astype(np.float16)) for layer in layers]
+    for memory in (4 << 20, 8 << 20):
+        tracemalloc.start()
+        linear_cka(words, memory=memory)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < memory + 8 * 4 * 9000  # and a number for every word and layer
+
+
+@pytest.mark.parametrize("measure", [linear_cka, rbf_cka])
+def test_the_memory_taken_is_within_the_budget(measure):
+    layer = normal(1000, 1200)
+    layer[::3] *= 300  # far out, so that float64 is taken
+    words = [aligned(layer.astype(np.float16))]
+    for memory in (8 << 20, 1 << 24):
+        tracemalloc.start()
+        measure(words, memory=memory)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < memory
 
 
 def test_a_bandwidth_has_to_be_above_0():
@@ -287,6 +436,22 @@ def test_a_constant_layer_has_no_cka_and_leaves_the_others_alone(measure, estima
 def test_words_as_far_apart_as_any_have_no_unbiased_cka():
     assert np.isnan(cka_of(np.eye(20, dtype=np.float32))).all()
     assert cka_of(np.eye(20, dtype=np.float32), estimator="biased") == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bandwidth", [0.3, 1.0, 1000.0])
+def test_words_as_far_apart_in_float32_have_none_either(bandwidth):
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(64, 64)))[0].astype(np.float32)
+    assert np.isnan(cka_of(turned)).all()
+    assert np.isnan(rbf_of(turned, bandwidth=bandwidth)).all()
+
+
+@pytest.mark.parametrize("by_features", [True, False])
+def test_a_layer_of_one_vector_but_for_a_word_has_only_biased_cka(by_features, monkeypatch):
+    monkeypatch.setattr(cka, "features_are_cheaper", lambda *_, **__: by_features)
+    layer = np.full((300, 8), 0.1, np.float32)
+    layer[7] += 1000 * normal(8)
+    assert np.isnan(cka_of(layer, normal(300, 8))[0]).all()
+    assert np.isfinite(cka_of(layer, normal(300, 8), estimator="biased")).all()
 
 
 def test_a_layer_of_mostly_one_vector_has_no_rbf_cka():

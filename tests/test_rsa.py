@@ -1,16 +1,18 @@
 """RSA, against whole matrices of cosines in float64 and the correlations of scipy."""
 
+import tracemalloc
+
 import numpy as np
 import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from synthetic import in_parts
 
 from repstore.analysis import gram
 from repstore.analysis.aligned import Aligned
-from repstore.analysis.rsa import rsa
+from repstore.analysis.rsa import _ranks, rsa
 from repstore.analysis.space import space_of
 from repstore.errors import ResultError
 from repstore.storage.vectors import LayerVectors
@@ -149,3 +151,20 @@ def test_two_words_are_refused():
 def test_too_little_memory_for_ranks_is_refused_with_a_remedy():
     with pytest.raises(ResultError, match=r'of 2 layers takes at least 16 MiB .* ask for .* "pearson"'):
         rsa_of(*related(20, 6, 2), memory=1 << 20)
+
+
+def test_ranks_take_no_memory_beyond_the_counts():
+    layers = [aligned(layer) for layer in related(300, 6, 6)]
+    tracemalloc.start()
+    rsa(layers, memory=50 << 20)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 50 << 20
+
+
+@pytest.mark.parametrize("counter", [np.int32, np.int64])
+def test_ranks_in_the_room_of_counts_are_mean_ranks(counter):
+    counts = np.random.default_rng(0).integers(0, 4, 100_000).astype(counter)
+    each = np.repeat(np.arange(len(counts)), counts)
+    expected = (rankdata(each) - 0.5) / len(each) - 0.5
+    np.testing.assert_allclose(_ranks(counts)[each], expected, atol=1e-7)

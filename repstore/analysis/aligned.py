@@ -8,6 +8,7 @@ import numpy as np
 
 from repstore.analysis import kernels
 from repstore.analysis.space import Space
+from repstore.errors import ResultError
 from repstore.storage.vectors import LayerVectors
 
 
@@ -45,3 +46,14 @@ class Aligned:
     def matrix(self) -> np.ndarray:
         """All the words, copied. *Shape:* (n_words, d_model), float64."""
         return self.space.map(self.vectors.take(self.rows))
+
+
+def check_enough(words: Aligned, needed: int, measure: str) -> int:
+    """How many words there are, if a measure has enough of them.
+
+    Raises:
+        ResultError: fewer than it needs.
+    """
+    if words.n_words < needed:
+        raise ResultError(f"{measure} needs at least {needed} words in common; there are {words.n_words}.")
+    return words.n_words

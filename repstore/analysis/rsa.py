@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from repstore.analysis import gram
-from repstore.analysis.aligned import Aligned
+from repstore.analysis.aligned import Aligned, check_enough
 from repstore.analysis.gram import Finish, Kernel, Place
 from repstore.analysis.thresholds import DECIMALS
 from repstore.errors import ResultError
@@ -20,6 +20,9 @@ from repstore.spec import MEMORY, Correlation, Progress
 
 STEPS = 10**DECIMALS
 """Cosines between 0 and 1 that are told apart."""
+
+CHUNK = 1 << 14
+"""Cosines that are ranked at a time."""
 
 
 def rsa(
@@ -53,9 +56,7 @@ def rsa(
         ResultError: fewer than 3 words, or too little memory.
     """
     layers = [*first, *(second or ())]
-    n_words = layers[0].n_words
-    if n_words < 3:
-        raise ResultError(f"RSA needs at least 3 words in common; there are {n_words}.")
+    check_enough(layers[0], 3, "RSA")
     if correlation == "spearman":
         values = _spearman(layers, memory, progress)
     else:
@@ -120,7 +121,7 @@ def _correlations(
 
     *Shape:* (n_layers, n_layers), float64.
     """
-    sums = gram.sums(kernels, n_words, diagonal=False, memory=memory, progress=progress)
+    sums = gram.sums(kernels, n_words, memory=memory, progress=progress)
     n_pairs = n_words * (n_words - 1)
     means = sums.rows.sum(axis=1) / n_pairs
     covariances = sums.products / n_pairs - np.outer(means, means)
@@ -174,13 +175,18 @@ def _codes(cosines: np.ndarray) -> np.ndarray:
 
 
 def _ranks(counts: np.ndarray) -> np.ndarray:
-    """Mean rank of each cosine less the mean of all, as a share of them. *Shape:* as `counts`, float32."""
-    middle = np.cumsum(counts, dtype=np.float64)
-    n_pairs = middle[-1]
-    middle -= counts / 2
-    middle /= n_pairs
-    middle -= 0.5
-    return middle.astype(np.float32)
+    """Mean rank of each cosine less the mean of all, as a share of them, in the room of the counts.
+
+    *Shape:* as `counts`, float32.
+    """
+    ranks = counts.view(np.float32)[: len(counts)]  # no wider than counts, so none is overwritten unread
+    before, n_pairs = 0, int(counts.sum())
+    for start in range(0, len(counts), CHUNK):
+        some = counts[start : start + CHUNK].copy()
+        middle = before + np.cumsum(some, dtype=np.float64) - some / 2
+        ranks[start : start + CHUNK] = middle / n_pairs - 0.5
+        before += int(some.sum())
+    return ranks
 
 
 def _ranked(ranks: np.ndarray) -> Finish:
