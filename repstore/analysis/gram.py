@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repstore.analysis.aligned import Aligned
-from repstore.errors import ResultError
+from repstore.analysis.memory import check_fits
 from repstore.spec import Progress
 
 TILE = 512
@@ -295,11 +295,11 @@ def _sizes(kernels: Sequence[Kernel], n_words: int, memory: int) -> tuple[int, i
     size = TILE
     while size > SMALLEST_TILE and needed(size) > rest / 3:  # the rest is for longer panels, and fewer
         size //= 2
-    if needed(size) > rest:
-        raise ResultError(
-            f"Comparing {len(kernels)} layers of {widest} dimensions takes at least "
-            f"{-(-(needed(size) + memory - rest) >> 20)} MiB of memory; {memory >> 20} are allowed. "
-            "Allow more, or compare fewer layers."
-        )
+    check_fits(
+        f"Comparing {len(kernels)} layers of {widest} dimensions",
+        needed(size) + memory - rest,
+        memory,
+        "Allow more, or compare fewer layers.",
+    )
     spare = 0 if all_held else (rest - needed(size)) // (4 * size * width)
     return size, n_words if all_held else min(size * (1 + spare), n_words)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from repstore.analysis.aligned import Aligned
-from repstore.analysis.directions import Directions, check_words, compare_pairs, directions
+from repstore.analysis.aligned import Aligned, check_enough
+from repstore.analysis.directions import Directions, compare_pairs, directions
 from repstore.spec import MEMORY, Progress
 
 
@@ -41,7 +41,7 @@ def procrustes(
     Raises:
         ResultError: fewer than 3 words; too little memory for one pair of layers.
     """
-    check_words([*first, *(second or ())], 3, "Procrustes similarity")
+    check_enough(first[0], 3, "Procrustes similarity")
     values, _, _ = compare_pairs(first, second, directions, _similarity, memory=memory, progress=progress)
     return values
 

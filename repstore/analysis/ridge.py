@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repstore.analysis.aligned import Aligned
-from repstore.analysis.directions import centered_words, check_words, directions, spread, within
+from repstore.analysis.aligned import Aligned, check_enough
+from repstore.analysis.directions import centered_words, directions, spread, within
 from repstore.spec import MEMORY, Progress
 
 N_FOLDS = 5
@@ -99,7 +99,7 @@ def predictivity(
         ResultError: fewer than 10 words, two for each fold; too little memory for one pair of layers.
     """
     others = first if second is None else second
-    check_words([*first, *others], 2 * N_FOLDS, "Predictivity")
+    check_enough(first[0], 2 * N_FOLDS, "Predictivity")
     values = np.full((len(first), len(others)), np.nan)
     n_done = 0
     for group in within(memory, others, first, beside=SKETCH, work=_work([*first, *others])):

@@ -14,8 +14,8 @@ import numpy as np
 from repstore.analysis import gram
 from repstore.analysis.aligned import Aligned, check_enough
 from repstore.analysis.gram import Finish, Kernel, Place
+from repstore.analysis.memory import check_fits
 from repstore.analysis.thresholds import DECIMALS
-from repstore.errors import ResultError
 from repstore.spec import MEMORY, Correlation, Progress
 
 STEPS = 10**DECIMALS
@@ -77,12 +77,12 @@ def _spearman(layers: Sequence[Aligned], memory: int, progress: Callable[[Progre
     n_words = layers[0].n_words
     counter = np.int32 if n_words < 1 << 16 else np.int64
     rest = memory - len(layers) * (2 * STEPS + 1) * np.dtype(counter).itemsize
-    if rest <= 0:
-        raise ResultError(
-            f"Spearman's correlation of {len(layers)} layers takes at least "
-            f"{(memory - rest >> 20) + 1} MiB of memory; {memory >> 20} are allowed. Allow more, compare "
-            'fewer layers, or ask for the correlation "pearson".'
-        )
+    check_fits(
+        f"Spearman's correlation of {len(layers)} layers",
+        memory - rest + 1,
+        memory,
+        'Allow more, compare fewer layers, or ask for the correlation "pearson".',
+    )
     hold = gram.held(layers, rest)
     kernels = [_cosines(layer, hold=hold)[0] for layer in layers]
     ranks = [_ranks(one) for one in _counts(kernels, n_words, counter, rest, progress)]

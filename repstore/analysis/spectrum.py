@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from repstore.analysis.aligned import Aligned
-from repstore.analysis.memory import check_memory
+from repstore.analysis.memory import check_fits
 from repstore.analysis.statistics import Statistics
 from repstore.spec import MEMORY
 
@@ -37,7 +37,7 @@ def covariance(words: Aligned, statistics: Statistics, memory: int = MEMORY) -> 
     *Shape:* (d_model, d_model), float64.
     """
     n, d = words.n_words, words.d_model
-    check_memory(f"The covariance of {d} dimensions", 16 * d * d + ROW * d * min(LEAST_ROWS, n), memory)
+    check_fits(f"The covariance of {d} dimensions", 16 * d * d + ROW * d * min(LEAST_ROWS, n), memory)
     step = min(MOST_ROWS, (memory - 16 * d * d) // (ROW * d))
     total = np.zeros((d, d))
     for start in range(0, n, step):
@@ -66,7 +66,7 @@ def eigenvalues(words: Aligned, statistics: Statistics, memory: int = MEMORY) ->
     n, d = words.n_words, words.d_model
     if n < d:
         # The words, copied, and then their products, or these twice, which is no more.
-        check_memory(f"The spectrum of {n:,} words of {d} dimensions", 2 * 8 * n * d, memory)
+        check_fits(f"The spectrum of {n:,} words of {d} dimensions", 2 * 8 * n * d, memory)
         symmetric = _products(_centered(words, statistics, 0, n))
         symmetric /= max(n - 1, 1)
     else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from repstore.analysis import kernels
 from repstore.analysis.aligned import Aligned
-from repstore.analysis.memory import check_memory
+from repstore.analysis.memory import check_fits
 from repstore.spec import MEMORY
 
 TILE = 1024
@@ -35,7 +35,7 @@ def uniformity(words: Aligned, memory: int = MEMORY) -> float:
     """
     n, size = words.n_words, min(words.n_words, TILE)
     # Half of it is for a stripe, half for other words and their products with some of it.
-    check_memory(f"Uniformity of {words.d_model} dimensions", 8 * size * (words.d_model + size), memory)
+    check_fits(f"Uniformity of {words.d_model} dimensions", 8 * size * (words.d_model + size), memory)
     if n < 2:
         return float("nan")
     stripe = max(1, memory // (8 * words.d_model * TILE)) * TILE
