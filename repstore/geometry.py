@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.space import space_of
+from repstore.belonging import Belonging
 from repstore.errors import ArgumentError, ResultError, check_choice
-from repstore.measures import MEASURES, Belonging, Layer
+from repstore.measures import MEASURES, Layer
 from repstore.results import Figure, ResultTable, column_of
 from repstore.sampling import check_memory, check_sample, meeting, sampled
 from repstore.spec import Frame, Measure, Progress

@@ -6,8 +6,9 @@ import pytest
 from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small_corpus
 
 import repstore
+from repstore.belonging import linked
 from repstore.errors import ArgumentError, ResultError
-from repstore.measures import MEASURES, _linked
+from repstore.measures import MEASURES
 from repstore.spec import Pair, Text, Word
 
 N_WORDS, D_MODEL = 80, 6
@@ -189,10 +190,10 @@ def test_memory_that_does_not_suffice_is_refused(store):
 
 
 def test_linked_words_ignore_pairs_without_vectors():
-    groups = _linked(np.array([10, 11, 12, 15]), np.array([[10, 12], [12, 13], [13, 15]]))
+    groups = linked(np.array([10, 11, 12, 15]), np.array([[10, 12], [12, 13], [13, 15]]))
     assert groups[0] == groups[2] >= 0
     assert groups[[1, 3]].tolist() == [-1, -1]
-    assert _linked(np.array([1, 2]), np.empty((0, 2), np.int64)).tolist() == [-1, -1]
+    assert linked(np.array([1, 2]), np.empty((0, 2), np.int64)).tolist() == [-1, -1]
 
 
 def test_runs_of_several_depths_are_drawn_by_their_depth(store, tmp_path):
