@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -22,25 +22,26 @@ TEXT_LEAST = 32
 KEYWORD = {"text", "char_start", "char_end"}
 """Columns of a word in its text; printed tables show the word in brackets instead of its place."""
 BLOCK_WIDTH = 110
-"""Where many measures are printed in several tables: about the width of each."""
+"""Where many measures or layers are printed in several tables: about the width of each."""
 
 Rows = Sequence[dict[str, Any]]
 
 
 def printed(result: ResultTable, limit: int | None) -> Group:
     """The first rows of a result (all, without a limit); a matrix as rows and columns."""
-    names, rows = _matrix(result) if _is(result, "matrix") else (result.columns, list(result))
+    kind = result.figure.kind if result.figure is not None else None
+    names, rows = _matrix(result) if kind == "matrix" else (result.columns, list(result))
     shown = rows[:limit]
     cells = {name: _cells([row[name] for row in shown]) for name in names}
-    blocks = _blocks(result, names, cells) if _is(result, "panels") else [names]
+    blocks: Iterable[Sequence[str]] = [names]
+    if kind == "matrix":
+        blocks = _blocks(names[:1], [[name] for name in names[1:]], cells)
+    elif kind == "panels":
+        blocks = _blocks(*_measures(result, names), cells)
     parts: list[Text | Table] = [Text(result.title), *(_table(block, shown, cells) for block in blocks)]
     if limit is not None and len(rows) > limit:
         parts.append(Text(f"... {len(rows) - limit:,} more rows"))
     return Group(*parts, *(Text(note) for note in result.notes))
-
-
-def _is(result: ResultTable, kind: str) -> bool:
-    return result.figure is not None and result.figure.kind == kind
 
 
 def _table(names: Sequence[str], rows: Rows, cells: dict[str, list[str]]) -> Table:
@@ -71,25 +72,33 @@ def _table(names: Sequence[str], rows: Rows, cells: dict[str, list[str]]) -> Tab
     return table
 
 
-def _blocks(result: ResultTable, names: Sequence[str], cells: dict[str, list[str]]) -> Iterator[list[str]]:
-    """Columns in groups that are not too wide, each after those that say what a row is of.
+def _measures(result: ResultTable, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Columns that say what a row is of, and the others, measure by measure.
 
-    A column without a unit stays with the one before it, of which it is an end of the band.
+    One without a unit belongs to the one before it, of which it is an end of the band.
     """
     keys = list(takewhile(lambda name: name not in result.units, names))
-    room = BLOCK_WIDTH - sum(_width(key, cells[key]) + 2 for key in keys)
     measures: list[list[str]] = []
     for name in names[len(keys) :]:
         if name in result.units:
             measures.append([])
         measures[-1].append(name)
+    return keys, measures
+
+
+def _blocks(
+    keys: Sequence[str], groups: Sequence[Sequence[str]], cells: dict[str, list[str]]
+) -> Iterator[list[str]]:
+    """Groups of columns side by side as long as they are not too wide together, each time after the keys."""
+    widths = {name: _width(name, column) + 2 for name, column in cells.items()}
+    room = BLOCK_WIDTH - sum(widths[key] for key in keys)
     block, width = list(keys), 0
-    for measure in measures:
-        widest = sum(_width(name, cells[name]) + 2 for name in measure)
+    for group in groups:
+        widest = sum(widths[name] for name in group)
         if width and width + widest > room:
             yield block
             block, width = list(keys), 0
-        block += measure
+        block += group
         width += widest
     yield block
 

@@ -60,6 +60,35 @@ def test_a_matrix_is_printed_as_rows_and_columns():
     )
 
 
+def test_a_wide_matrix_is_printed_in_pieces_that_hold_every_column_once():
+    layers = list(range(40))
+    cells = {"layer_a": [0, 1] * 40, "layer_b": [n for n in layers for _ in range(2)], "cka": [0.5] * 80}
+    figure = Figure("matrix", "layer_a", "cka", "layer_b")
+    lines = ResultTable(pa.table(cells), "CKA", figure=figure).to_text().splitlines()[1:]
+    assert max(map(len, lines)) <= 112
+    heads = [line.split() for line in lines[::3]]
+    assert {head[0] for head in heads} == {"layer_a"}
+    assert [int(name) for head in heads for name in head[1:]] == layers
+    assert len(lines) == 3 * len(heads) > 3
+
+
+def test_many_measures_are_printed_in_tables_that_keep_bands_beside_their_measures():
+    names = [f"measure_{n:02}" for n in range(12)]
+    row = {"run": "m/base", "layer": 3} | {
+        column: 0.5 for name in names for column in (name, f"{name}_low", f"{name}_high")
+    }
+    figure = Figure("panels", "layer", "", panels=[(name, None) for name in names])
+    units = dict.fromkeys(names, "share")
+    result = ResultTable(pa.Table.from_pylist([row]), "Geometry", units, figure=figure)
+    lines = [line.split() for line in result.to_text().splitlines()[1:]]
+    for head, values in zip(lines[::2], lines[1::2], strict=True):
+        assert head[:2] == ["run", "layer"]
+        assert values[:2] == ["m/base", "3"]
+        assert len(head) == len(values)
+        assert [name[:10] for name in head[2::3]] == [name[:10] for name in head[4::3]]  # a measure is whole
+    assert [name for head in lines[::2] for name in head[2:]] == [*row][2:]
+
+
 def marked(*best: bool) -> ResultTable:
     cells = matrix().table.append_column("best", [list(best)])
     return ResultTable(
