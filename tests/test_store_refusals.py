@@ -32,11 +32,11 @@ CASES = {
     "layer too high": (NotFoundError, r"no layer 2; it has 0 \(embeddings\) to 1", "neighbors", {"layer": 2}),
     "negative layer": (NotFoundError, "no layer -1", "neighbors", {"layer": [0, -1]}),
     "layer as text": (ArgumentError, "layer", "neighbors", {"layer": "1"}),
-    "layers as text": (ArgumentError, "layer", "compare", {"layers": "01"}),
+    "layers as text": (ArgumentError, "layer", "compare", {"layer": "01"}),
     "layer as a word": (ArgumentError, "layer", "neighbors", {"layer": "last"}),
     "all layers as one": (ArgumentError, "layer", "vectors", {"layer": "all"}),
     "no layers to search": (ArgumentError, "layer", "neighbors", {"layer": []}),
-    "no layers to compare": (ArgumentError, "layer", "compare", {"layers": []}),
+    "no layers to compare": (ArgumentError, "layer", "compare", {"layer": []}),
     "unknown word": (
         NotFoundError,
         'No word "bnk" in synthetic. Did you mean "bank"',
