@@ -41,6 +41,9 @@ def printed(result: ResultTable, limit: int | None) -> Group:
     parts: list[Text | Table] = [Text(result.title), *(_table(block, shown, cells) for block in blocks)]
     if limit is not None and len(rows) > limit:
         parts.append(Text(f"... {len(rows) - limit:,} more rows"))
+    if kind == "matrix" and result.figure is not None and result.figure.mark:
+        figure = result.figure
+        parts.append(Text(f"{figure.mark}: the {figure.x} most like each {figure.series}"))
     return Group(*parts, *(Text(note) for note in result.notes))
 
 

@@ -99,12 +99,12 @@ def marked(*best: bool) -> ResultTable:
 def test_the_marks_of_a_matrix_are_its_last_row_and_numbers_stay_right():
     assert repr(marked(False, True, True, False)) == (
         "CKA of layers\n layer_a      0      4\n       0  1.000  0.250\n       4  0.250    nan\n"
-        "    best      4      0"
+        "    best      4      0\nbest: the layer_a most like each layer_b"
     )
 
 
 def test_a_column_of_a_matrix_without_a_mark_has_no_best():
-    assert repr(marked(False, False, True, False)).splitlines()[-1] == "    best      4"
+    assert repr(marked(False, False, True, False)).splitlines()[-2] == "    best      4"
 
 
 def test_marks_stay_a_column_of_the_long_table_in_other_formats():
