@@ -14,7 +14,6 @@ from repstore.spec import Frame
 if TYPE_CHECKING:
     from repstore.store import Store
 
-
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 PlotOption = Annotated[

@@ -8,6 +8,7 @@ import typer
 
 from repstore.cli.options import (
     FormatOption,
+    LayersOption,
     MemoryOption,
     RunOption,
     StorePath,
@@ -40,10 +41,7 @@ def fit(
         int | None, typer.Option("-k", min=1, help="Directions that pca keeps, or all-but-the-top removes.")
     ] = None,
     run: RunOption = None,
-    layer: Annotated[
-        str,
-        typer.Option("--layer", "--layers", help='Layers: "all", or numbers and ranges such as 0,4,8-12.'),
-    ] = "all",
+    layer: LayersOption = "all",
     where: WhereOption = None,
     side: Annotated[
         Literal["a", "b"] | None,

@@ -15,10 +15,7 @@ from repstore.sampling import meeting, sampled
 from repstore.similarities import DEFAULTS, LEAST, NAMES, Comparison, similarities, unit_of
 from repstore.spec import Frame, Progress
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run
-
-AT_ONCE = 4096
-"""Words looked at together."""
+from repstore.storage.opened import Layers, Run, lasting
 
 
 def compare_layers(
@@ -32,8 +29,8 @@ def compare_layers(
     if len(runs) > 2:
         raise ArgumentError(f"{len(runs)} runs are given. Compare two, or the layers of one.")
     first, second = runs[0], runs[-1]
-    asked_layers = layers if isinstance(layers, int | str) else list(layers)
-    across, up = first.layers(asked_layers), second.layers(asked_layers)
+    layers = lasting(layers)
+    across, up = first.layers(layers), second.layers(layers)
     common = _common(lookup, first, second, asked.where)
     word_ids = sampled(common, asked.sample, asked.seed)
     of_first = _aligned(first, across, word_ids, asked.standardize)
@@ -119,7 +116,7 @@ def _empty_notes(values: np.ndarray, first: Sequence[Aligned], second: Sequence[
     notes = []
     for side, layers, rows in sides:
         empty = [words for words, row in zip(layers, rows, strict=True) if np.isnan(row).all()]
-        flat = [words.vectors.layer for words in empty if _is_flat(words)]
+        flat = [words.vectors.layer for words in empty if words.is_flat]
         near = [words.vectors.layer for words in empty if words.vectors.layer not in flat]
         for numbers, why in (
             (flat, "all words have one vector"),
@@ -128,12 +125,3 @@ def _empty_notes(values: np.ndarray, first: Sequence[Aligned], second: Sequence[
             if numbers:
                 notes.append(f"No value at layer {', '.join(map(str, numbers))}{side}: {why}.")
     return notes
-
-
-def _is_flat(words: Aligned) -> bool:
-    """Whether all words have one vector."""
-    first = words.vectors.take(words.rows[:1])
-    return all(
-        bool((words.vectors.take(words.rows[start : start + AT_ONCE]) == first).all())
-        for start in range(0, words.n_words, AT_ONCE)
-    )

@@ -20,7 +20,7 @@ from repstore.results import Figure, ResultTable, column_of
 from repstore.sampling import check_memory, check_sample, meeting, sampled
 from repstore.spec import Frame, Measure, Progress
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run
+from repstore.storage.opened import Layers, Run, lasting
 
 Measures = Measure | Literal["all"] | Sequence[Measure | Literal["all"]]
 """How users say what to measure."""
@@ -78,8 +78,8 @@ def measure_layers(
     progress: Callable[[Progress], None],
 ) -> ResultTable:
     """Measures of each layer of some runs, as `Store.geometry` returns them."""
-    asked_layers = layers if isinstance(layers, int | str) else list(layers)
-    of_runs = [(run, run.layers(asked_layers)) for run in runs]
+    layers = lasting(layers)
+    of_runs = [(run, run.layers(layers)) for run in runs]
     n_total = sum(len(of_run) for _, of_run in of_runs)
     words_of = _words(lookup, runs, asked.where)
     rows: list[dict[str, Any]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +19,7 @@ from repstore.results import Figure, ResultTable, column_of
 from repstore.sampling import meeting
 from repstore.spec import Frame
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run
+from repstore.storage.opened import Layers, Run, lasting
 from repstore.storage.vectors import rows_of
 
 
@@ -32,16 +33,14 @@ def compare_with(
 ) -> ResultTable:
     """Every layer of some runs against a table of similarities, as `Store.compare_with` returns it."""
     check_choice("standardize", standardize, get_args(Frame))
-    asked_layers = layers if isinstance(layers, int | str) else list(layers)
-    of_runs = [(run, run.layers(asked_layers)) for run in runs]
+    layers = lasting(layers)
+    of_runs = [(run, run.layers(layers)) for run in runs]
     table = read_similarities(path)
     rows: list[dict[str, Any]] = []
-    left_out: dict[str, tuple[int, int]] = {}
     for run, of_run in of_runs:
         words, groups, pairs = _matched(lookup, run, table, where)
         there = np.all(pairs >= 0, axis=1)
         n_pairs = int(there.sum())
-        left_out[run.label] = (len(there) - n_pairs, len(there))
         if n_pairs < FEWEST_PAIRS:
             raise ResultError(
                 f"{run.label} has both words of {n_pairs} of the {len(there)} pairs of {path}; "
@@ -66,17 +65,8 @@ def compare_with(
                     "n_missing": len(there) - n_pairs,
                 }
             )
-    columns = {name: column_of([row[name] for row in rows]) for name in rows[0]}
-    notes = [
-        f"{n} of the {n_all} pairs are left out for {run}, which lacks a word of them; names are matched as "
-        "they are written."
-        for run, (n, n_all) in left_out.items()
-        if n
-    ]
-    if None in [*columns["spearman"].to_pylist(), *columns["pearson"].to_pylist()]:
-        notes.append("A correlation is missing where all cosines, or all similarities, are equal.")
     return ResultTable(
-        pa.table(columns),
+        pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),
         f"Cosines against the similarities of {path.name}" + ("" if where is None else f" where {where}"),
         units={"spearman": "rank correlation with the table", "pearson": "correlation with the table"},
         provenance={
@@ -86,8 +76,21 @@ def compare_with(
             "where": where,
         },
         figure=Figure("curve", "layer", "spearman", "run"),
-        notes=notes,
+        notes=_notes(rows),
     )
+
+
+def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Which pairs do not count, and why there is no correlation where there is none."""
+    notes = [
+        f"{row['n_missing']} of the {row['n_pairs'] + row['n_missing']} pairs are left out for {run}, which "
+        "lacks a word of them; names are matched as they are written."
+        for run, row in {row["run"]: row for row in rows}.items()
+        if row["n_missing"]
+    ]
+    if any(math.isnan(row[name]) for row in rows for name in ("spearman", "pearson")):
+        notes.append("A correlation is missing where all cosines, or all similarities, are equal.")
+    return notes
 
 
 def _matched(

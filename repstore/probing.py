@@ -17,7 +17,7 @@ from repstore.pair_scores import PairProbe, PairsInUse, pairs_in_use, scores_of
 from repstore.results import Figure, ResultTable
 from repstore.spec import Target
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run
+from repstore.storage.opened import Layers, Run, lasting
 from repstore.storage.pairs import ALL
 
 
@@ -60,6 +60,7 @@ def probe_pairs(
     for run in runs:
         for other in others:
             _check_same_corpus(run, other)
+    layers = lasting(layers)
     rows: list[dict[str, Any]] = []
     targets = set()
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):

@@ -31,11 +31,14 @@ def check_memory(memory: int) -> None:
         raise ArgumentError(f"memory is {memory!r}; give a number of bytes to work in.")
 
 
-def sampled(word_ids: np.ndarray, sample: int | None, seed: int) -> np.ndarray:
-    """Some words drawn at random, in their order; all, if there are no more. *Shape:* (n_words,), int64."""
-    if sample is None or sample >= len(word_ids):
-        return word_ids
-    return word_ids[np.sort(np.random.default_rng(seed).choice(len(word_ids), sample, replace=False))]
+def sampled(words: np.ndarray, sample: int | None, seed: int) -> np.ndarray:
+    """Some words, by their ids or rows, drawn at random, in their order; all, if there are no more.
+
+    *Shape:* (n_words,), int64.
+    """
+    if sample is None or sample >= len(words):
+        return words
+    return words[np.sort(np.random.default_rng(seed).choice(len(words), sample, replace=False))]
 
 
 def meeting(lookup: Lookup, run: Run, word_ids: np.ndarray, where: str | None) -> np.ndarray:

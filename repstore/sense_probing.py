@@ -17,7 +17,7 @@ from repstore.analysis.wsd import Centroids, Key, Nearest, disambiguate
 from repstore.results import Figure, ResultTable
 from repstore.senses_in_use import SenseProbe, SensesInUse, senses_in_use
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run
+from repstore.storage.opened import Layers, Run, lasting
 
 UNITS = {
     "accuracy": "share of words",
@@ -60,6 +60,7 @@ def probe_senses(
         NotFoundError: no such split, part of speech, lemma or layer.
         ResultError: no senses, no vectors, or no lemma with several senses.
     """
+    layers = lasting(layers)
     parts = []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]

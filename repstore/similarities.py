@@ -11,7 +11,7 @@ import numpy as np
 from repstore.analysis import cca, cka
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.graph import NeighborGraph, neighbor_graph
-from repstore.analysis.overlap import overlap
+from repstore.analysis.overlap import by_chance, overlap
 from repstore.analysis.procrustes import procrustes
 from repstore.analysis.ridge import predictivity
 from repstore.analysis.rsa import rsa
@@ -175,8 +175,8 @@ def _common_neighbors(
     values = [[np.nan if a is None or b is None else overlap(a, b).mean for b in up] for a in across]
     n_words, n_found = first[0].n_words, min(k, first[0].n_words - 1)
     note = (
-        f"{n_found} neighbors of each word among these words; by chance {n_found / (n_words - 1):.4f}, and "
-        "more where many words have equal vectors."
+        f"{n_found} neighbors of each word among these words; by chance {by_chance(n_words, n_found):.4f}, "
+        "and more where many words have equal vectors."
     )
     return np.array(values), [note]
 
@@ -188,8 +188,10 @@ def _graphs(
     graphs: list[NeighborGraph | None] = []
     for n, words in enumerate(layers):
         progress(Progress("Finding neighbors", n, len(layers), unit="layers"))
+        if words.is_flat:
+            graphs.append(None)
+            continue
         taken = words.vectors.take(words.rows)
         some = LayerVectors(words.vectors.layer, np.arange(words.n_words), (taken,))
-        is_flat = bool((taken == taken[0]).all())
-        graphs.append(None if is_flat else neighbor_graph(some, words.space, k, memory=memory))
+        graphs.append(neighbor_graph(some, words.space, k, memory=memory))
     return graphs

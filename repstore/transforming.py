@@ -19,6 +19,7 @@ from repstore.errors import (
     did_you_mean,
 )
 from repstore.results import ResultTable
+from repstore.sampling import sampled
 from repstore.spec import MEMORY, Progress, TransformKind
 from repstore.storage import transforms
 from repstore.storage.catalog import Catalog
@@ -204,9 +205,7 @@ def _rows(lookup: Lookup, run: Run, kind: TransformKind, k: int | None, on: Fitt
     """The rows of the words to fit on. *Shape:* (n_words,), int64, ascending."""
     rows = run.vectors.rows(lookup.matching(run, on.where, side=on.side, split=on.split))
     rows = np.unique(rows[rows >= 0])
-    if on.sample is not None and on.sample < len(rows):
-        drawn = np.random.default_rng(on.seed).choice(len(rows), on.sample, replace=False)
-        rows = rows[np.sort(drawn)]
+    rows = sampled(rows, on.sample, on.seed)
     if len(rows) <= max(k or 0, 1):
         raise ResultError(
             f"{run.label} has {len(rows):,} words with vectors that fit ({on}); {kind} needs at least "

@@ -127,6 +127,18 @@ def test_a_condition_says_over_which_words(store):
         store.compare("cka", run="m/base", where="pos = 'V'; DROP TABLE words")
 
 
+def test_layers_that_can_be_gone_through_once_are_asked_of_both_runs(store):
+    runs = ["m/base", "m/turned"]
+    expected = store.compare("cka", run=runs, layer=[0, 2])
+    assert store.compare("cka", run=runs, layer=iter([0, 2])).table.equals(expected.table)
+    expected = store.geometry("norms", run=runs, layer=[0, 2])
+    assert store.geometry("norms", run=runs, layer=iter([0, 2])).table.equals(expected.table)
+    expected = store.probe("wic", run=runs, layer=[0, 2], resamples=0)
+    assert store.probe("wic", run=runs, layer=iter([0, 2]), resamples=0).table.equals(expected.table)
+    expected = store.probe("knn-wsd", run=runs, layer=[0, 2], resamples=0)
+    assert store.probe("knn-wsd", run=runs, layer=iter([0, 2]), resamples=0).table.equals(expected.table)
+
+
 def test_options_are_those_of_the_metric(store):
     biased = store.compare("cka", run="m/base", estimator="biased")
     assert grid(biased, "cka").mean() > grid(store.compare("cka", run="m/base"), "cka").mean()

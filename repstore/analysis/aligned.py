@@ -11,6 +11,9 @@ from repstore.analysis.space import Space
 from repstore.errors import ResultError
 from repstore.storage.vectors import LayerVectors
 
+AT_ONCE = 4096
+"""Words looked at together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
@@ -35,6 +38,15 @@ class Aligned:
     def d_model(self) -> int:
         """Width of a vector."""
         return self.vectors.d_model
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all words have one vector."""
+        first = self.vectors.take(self.rows[:1])
+        return all(
+            bool((self.vectors.take(self.rows[start : start + AT_ONCE]) == first).all())
+            for start in range(0, self.n_words, AT_ONCE)
+        )
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Some of the words, copied. *Shape:* (stop - start, d_model), float32."""

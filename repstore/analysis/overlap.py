@@ -22,10 +22,10 @@ class Overlap:
 
     Attributes:
         mean: share of each word's neighbors, over the words; NaN if they have no neighbors.
-        chance: what it would be, on average, if neighbors were drawn at random: k / (n_words - 1); NaN for a
-            word alone. Where many words share a vector, as at layer 0, independent layers have more in
-            common: of words that are equally near, either layer takes those of the lowest rows. Two layers
-            of 2,000 words with 20 distinct vectors each had 0.041 in common at k = 10, not 0.005.
+        chance: what it would be `by_chance`; NaN for a word alone. Where many words share a vector, as at
+            layer 0, independent layers have more in common: of words that are equally near, either layer
+            takes those of the lowest rows. Two layers of 2,000 words with 20 distinct vectors each had 0.041
+            in common at k = 10, not 0.005.
     """
 
     mean: float
@@ -50,7 +50,12 @@ def overlap(a: NeighborGraph, b: NeighborGraph) -> Overlap:
         _n_common(a.rows[start : start + WORDS_AT_ONCE], b.rows[start : start + WORDS_AT_ONCE])
         for start in range(0, n_words, WORDS_AT_ONCE)
     )
-    return Overlap(n_common / (n_words * k), k / (n_words - 1))
+    return Overlap(n_common / (n_words * k), by_chance(n_words, k))
+
+
+def by_chance(n_words: int, k: int) -> float:
+    """The share of k neighbors in common, on average, if they were drawn at random: k / (n_words - 1)."""
+    return k / (n_words - 1)
 
 
 def _n_common(a: np.ndarray, b: np.ndarray) -> int:

@@ -19,6 +19,11 @@ Runs = str | Sequence[str] | None
 """How users say which runs; None for the only one."""
 
 
+def lasting(given: Layers) -> Layers:
+    """The same layers to ask of several runs: what can be gone through only once is kept."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
+
+
 @dataclass(frozen=True)
 class Run:
     """A run of an open store.
