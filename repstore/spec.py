@@ -45,6 +45,9 @@ IndexChoice = Literal["auto", "rabitq", "ivf", "hnsw"]
 Threshold = Literal["exact", "grid"]
 Target = Literal["label", "score"]
 Clustering = Literal["kmeans", "agglomerative"]
+PairFeature = Literal["difference", "product", "concat", "cosine"]
+SplitBy = Literal["lemma", "text"]
+MixKind = Literal["scalar", "attention"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
 MEMORY = 2 << 30
 """Bytes of memory that a command may take to work in, unless it is told otherwise."""
