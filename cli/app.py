@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli import asking, indexes, layers, making, near, probes, transforms, upkeep
+from repstore.cli import asking, indexes, layers, making, near, probes, trained, transforms, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,6 +49,7 @@ for command in (
     making.demo,
 ):
     app.command()(command)
+trained.add_to(probes.probe)
 app.add_typer(probes.probe, name="probe")
 app.add_typer(indexes.index, name="index")
 app.add_typer(transforms.transform, name="transform")

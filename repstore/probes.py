@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args, get_overloads, get_type_hints, overload
 
 from repstore.analysis.bootstrap import Resampling
@@ -15,10 +16,21 @@ from repstore.probing import Against, probe_pairs
 from repstore.results import ResultTable
 from repstore.sense_probing import probe_senses
 from repstore.senses_in_use import SenseProbe
-from repstore.spec import Clustering, Frame, Standardize, Target, Threshold
+from repstore.spec import (
+    MEMORY,
+    Clustering,
+    Frame,
+    Progress,
+    SplitBy,
+    Standardize,
+    Target,
+    Threshold,
+    TrainedName,
+)
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Runs
 from repstore.storage.pairs import ALL
+from repstore.trained_questions import Features, ask_trained
 
 
 class Probes:
@@ -94,8 +106,32 @@ class Probes:
         seed: int = 0,
     ) -> ResultTable: ...
 
+    @overload
+    def probe(
+        self,
+        name: TrainedName,
+        *,
+        label: str | Path,
+        run: Runs = None,
+        layer: Layers = "all",
+        features: Features = "all",
+        edges: str | Sequence[str] | None = None,
+        split_by: SplitBy | None = None,
+        train_on: str | None = None,
+        select_on: str | None = None,
+        evaluate_on: str | None = None,
+        at_least: int | None = None,
+        where: str | None = None,
+        sample: int | None = None,
+        n_seeds: int = 5,
+        seed: int = 0,
+        resamples: int = 10_000,
+        memory: int = MEMORY,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> ResultTable: ...
+
     def probe(self, name: str, **options: Any) -> ResultTable:
-        """Ask every layer of runs what it knows of meaning: a score for each, with its interval.
+        r"""Ask every layer of runs what it knows of meaning: a score for each, with its interval.
 
         - ``wic``, ``pairs``: are cosines higher where meanings are closer? Of pairs with labels, the accuracy
           of "same sense if the cosine exceeds a threshold" (and AUC and Spearman's correlation); of pairs
@@ -104,6 +140,9 @@ class Probes:
         - ``knn-wsd``, ``centroid-wsd``: do the nearest words of the lemma, or the nearest mean of a sense,
           have the sense of the word? Accuracy, and the mean F1 of senses (docs/senses.md).
         - ``wsi``: do clusters of the words of a lemma agree with its senses? (docs/senses.md)
+        - ``linear``, ``mlp``, ``mdl``: can a probe that is trained on some words say a label of others?
+          Accuracy (of several labels micro-averaged F1), or how far a code by the probe compresses the
+          labels; beside a majority, layer 0, and a control task (docs/probing.md)
 
         Intervals are of `resamples` bootstrap resamples of the pairs, words or, of ``wsi``, lemmas
         (`analysis.bootstrap`). Splits are named as the corpus names them; "all" is every pair or word.
@@ -142,6 +181,23 @@ class Probes:
                 - evaluate_on: split that is scored, or several; "all" unless given, "test" beside `train_on`.
                 - lemma: only this lemma.
 
+                Of ``linear``, ``mlp`` and ``mdl``:
+
+                - label: what is predicted: a column of words and their texts such as ``sense`` or ``pos``; a
+                  table of labels (`corpus.labels.read_labels`); ``pairs``: whether two words are of one
+                  sense; ``arcs``: whether words of a text are joined; ``relations``: by which relation.
+                - features: what pairs are seen by: ``difference`` \|a - b\|, ``product`` a * b, ``concat``
+                  [a; b], ``cosine``, several, or "all".
+                - edges: which kind, or several; not needed if the corpus has one.
+                - split_by: ``lemma``, unless the label is the word itself or an edge: no lemma is both in
+                  training and in the test; or ``text``.
+                - train_on, select_on, evaluate_on: splits of the corpus; drawn for each seed, unless given.
+                - at_least: leave out classes with fewer examples; unless given, fewer than 5 are refused.
+                - where: an SQL condition over the columns of words and their texts.
+                - sample: so many examples, drawn with `seed`.
+                - n_seeds, seed: 5 seeds from 0 on, unless given. Each draws the split and the control task.
+                - memory, progress: most bytes to work in; told how many layers are done.
+
         Returns:
             One row per run and layer, each with run, layer, the score with its low and high, and best ("best"
             in the run, or "as good": the interval of the difference holds 0). Of
@@ -155,6 +211,7 @@ class Probes:
               n_monosemous and n_missing (words left out).
             - ``wsi``: ari, v_measure (means of words), macro_ari, macro_v_measure (means of lemmas),
               random_v_measure, n_words, n_lemmas, n_trivial, n_several and n_missing (words left out).
+            - ``linear``, ``mlp``, ``mdl``: see `trained_probing` and docs/probing.md.
 
         Raises:
             NotFoundError: no such probe, run, layer, split, lemma or part of speech.
@@ -169,7 +226,11 @@ class Probes:
                 raise ArgumentError(f'The probe "{name}" has no option "{option}". {hint}')
         asked = signature.bind(self, name, **options)
         asked.apply_defaults()
-        ask = _pairs if name in ("wic", "pairs") else _senses
+        ask: Callable[..., ResultTable] = _senses
+        if name in ("wic", "pairs"):
+            ask = _pairs
+        elif name in get_args(TrainedName):
+            ask = ask_trained
         return ask(self._lookup, name, **asked.kwargs)
 
 

@@ -29,7 +29,8 @@ UNBOUNDED = 100_000
 @dataclass(frozen=True, repr=False)
 class Figure:
     """How a result is drawn: curves of `y` (one per `series`) against `x`, a matrix of `y` over `x` and
-    `series`, panels with curves of many measures, or a trajectory.
+    `series`, panels with curves of many measures, or a trajectory. `also` are columns
+    that tell curves apart, too.
 
     `band` names the columns of the lower and upper end of an interval about `y`, and `level` a column of
     heights to see the curves against, if the table has it. `mark` names a column that is true in the cells of
@@ -45,6 +46,7 @@ class Figure:
     level: str | None = None
     mark: str | None = None
     panels: Sequence[tuple[str, tuple[str, str] | None]] = ()
+    also: Sequence[str] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,10 +140,9 @@ class ResultTable:
         elif shape.kind == "panels":
             self._plot_panels(path, shape)
         else:
-            levels: list[tuple[str, float]] = []
-            if shape.level in self.columns:
-                levels = [(self._label(shape.level), height) for height in dict.fromkeys(self[shape.level])]
-            panel = plots.Panel(self.title, self._curves(shape, shape.y, shape.band), levels)
+            panel = plots.Panel(
+                self.title, self._curves(shape, shape.y, shape.band), self._levels(shape, shape.y)
+            )
             plots.curves(path, [panel], x_label=self._label(shape.x), y_label=self._label(shape.y))
 
     def _plot_panels(self, path: Path, shape: Figure) -> None:
@@ -149,21 +150,30 @@ class ResultTable:
         if not drawn:
             raise ArgumentError(" ".join([f'"{self.title}" has no value to draw.', *self.notes]))
         panels = [
-            plots.Panel(y, self._curves(shape, y, band), unit=self.units.get(y, "")) for y, band in drawn
+            plots.Panel(y, self._curves(shape, y, band), self._levels(shape, y), self.units.get(y, ""))
+            for y, band in drawn
         ]
         plots.small_multiples(path, panels, x_label=self._label(shape.x), title=self.title)
 
     def _curves(self, shape: Figure, y: str, band: tuple[str, str] | None) -> list[plots.Curve]:
         """A curve of `y` for each value of `series`."""
-        series: dict[Any, list[dict[str, Any]]] = {}
+        named = [*([shape.series] if shape.series else []), *shape.also]
+        differ = [name for name in named if name in self.columns and len(set(self[name])) > 1] or named[:1]
+        series: dict[str, list[dict[str, Any]]] = {}
         for row in self:
-            series.setdefault(row[shape.series] if shape.series else "", []).append(row)
+            series.setdefault(", ".join(str(row[name]) for name in differ), []).append(row)
         curves = []
         for name, rows in series.items():
             xs, ys, *ends = ([row[at] for row in rows] for at in (shape.x, y, *(band or ())))
             low, high = ends or (None, None)
-            curves.append(plots.Curve(str(name), xs, ys, low, high))
+            curves.append(plots.Curve(name, xs, ys, low, high))
         return curves
+
+    def _levels(self, shape: Figure, y: str) -> list[tuple[str, float]]:
+        """The heights to see curves of `y` against: one for each that there is."""
+        if shape.level not in self.columns or y != shape.y:
+            return []
+        return [(self._label(shape.level), height) for height in dict.fromkeys(self[shape.level])]
 
     def _plot_matrix(self, path: Path, shape: Figure) -> None:
         x, y = shape.x, shape.series

@@ -20,6 +20,7 @@ from repstore.errors import (
 )
 from repstore.spec import Span, Target
 from repstore.storage.catalog import Catalog
+from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
 from repstore.storage.layout import Layout
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
@@ -245,6 +246,10 @@ class Lookup:
         if corpus_id not in self._senses:
             self._senses[corpus_id] = find_senses(self._catalog, corpus_id, run.info.corpus)
         return self._senses[corpus_id]
+
+    def labelled_pairs(self, run: Run) -> LabelledPairs:
+        """Pairs of a run's corpus that have a label."""
+        return find_labelled_pairs(self._catalog, run.info.spec.corpus_id, run.info.corpus)
 
     def occurrences(self, run: Run) -> Occurrences:
         """Which words of a run's corpus belong together."""

@@ -1,0 +1,127 @@
+"""Commands that train probes: ``repstore probe linear``, ``mlp``, ``mdl``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from repstore.cli.options import (
+    FormatOption,
+    LayersOption,
+    MemoryOption,
+    PlotOption,
+    StorePath,
+    TransformOption,
+    WhereOption,
+    bytes_of,
+    layers_of,
+    names_of,
+    open_store,
+    runs_of,
+)
+from repstore.cli.probes import ResamplesOption, RunsOption
+from repstore.cli.render import show, showing_progress
+from repstore.spec import SplitBy, TrainedName
+
+LabelOption = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN|FILE|pairs|arcs|relations",
+        help="What is predicted: a column of words (sense, pos), a table of labels, whether two words have "
+        "the same sense, or edges.",
+    ),
+]
+FeaturesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--feature",
+        help="What pairs are seen by: difference, product, concat, cosine; repeatable; all unless given.",
+    ),
+]
+EdgesOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Kind of edges, such as ud or dm; repeatable; not needed if the corpus has one."),
+]
+SplitByOption = Annotated[
+    SplitBy | None,
+    typer.Option(help="What may not be both in training and in the test: lemmas, if possible."),
+]
+TrainOnOption = Annotated[str | None, typer.Option(help="Split to train on; drawn unless given.")]
+SelectOnOption = Annotated[str | None, typer.Option(help="Split that chooses the penalty, or when to stop.")]
+EvaluateOnOption = Annotated[str | None, typer.Option(help="Split that is scored.")]
+AtLeastOption = Annotated[
+    int | None, typer.Option(min=1, help="Leave out classes with fewer examples; else they are refused.")
+]
+SampleOption = Annotated[int | None, typer.Option(min=2, help="Only so many examples; all unless given.")]
+SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")]
+FirstSeedOption = Annotated[int, typer.Option("--seed", min=0, help="The first of the seeds.")]
+
+ABOUT: dict[TrainedName, str] = {
+    "linear": "Can a linear map read it from a layer? Logistic regression, with a control task.",
+    "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs repstore[train].",
+    "mdl": "In how few bits can it be told, given a layer? The online code of a linear probe.",
+}
+EXAMPLES = {
+    "linear": "--label pos --run smollm2/base --plot pos.png",
+    "mlp": "--label classes.csv --layers 0,8,16",
+    "mdl": "--label pos --run smollm2/base --run smollm2/repeat",
+}
+
+
+def add_to(probe: typer.Typer) -> None:
+    """Add the commands; all of these have the same options."""
+    for name in ABOUT:
+        help = f"{ABOUT[name]}\n\nExample: repstore probe {name} store/ {EXAMPLES[name]}"
+        probe.command(name, help=help)(_command(name))
+
+
+def _command(name: TrainedName) -> Callable[..., None]:
+    def command(
+        store: StorePath,
+        label: LabelOption,
+        run: RunsOption = None,
+        layers: LayersOption = "all",
+        feature: FeaturesOption = None,
+        edges: EdgesOption = None,
+        split_by: SplitByOption = None,
+        train_on: TrainOnOption = None,
+        select_on: SelectOnOption = None,
+        evaluate_on: EvaluateOnOption = None,
+        at_least: AtLeastOption = None,
+        where: WhereOption = None,
+        sample: SampleOption = None,
+        transform: TransformOption = None,
+        seeds: SeedsOption = 5,
+        seed: FirstSeedOption = 0,
+        resamples: ResamplesOption = 10_000,
+        memory: MemoryOption = "2GB",
+        format: FormatOption = "table",
+        plot: PlotOption = None,
+    ) -> None:
+        opened = open_store(store, transform)
+        with showing_progress() as progress:
+            result = opened.probe(
+                name,
+                label=label,
+                run=runs_of(opened, run),
+                layer=layers_of(layers),
+                features=names_of(feature) if feature else "all",
+                edges=edges and names_of(edges),
+                split_by=split_by,
+                train_on=train_on,
+                select_on=select_on,
+                evaluate_on=evaluate_on,
+                at_least=at_least,
+                where=where,
+                sample=sample,
+                n_seeds=seeds,
+                seed=seed,
+                resamples=resamples,
+                memory=bytes_of(memory),
+                progress=progress,
+            )
+        show(result, format, plot)
+
+    return command

@@ -1,0 +1,44 @@
+"""What a probe's answers are worth, example by example."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Worth = tuple[np.ndarray, np.ndarray]
+"""What each example reached, and what it could have. *Shape of each:* (n,), float64."""
+
+
+def worth(logits: np.ndarray, targets: np.ndarray) -> Worth:
+    """Of one class each: right or not, of 1. Of several classes: the sums of micro-averaged F1.
+
+    F1 is 2 TP / (2 TP + FP + FN) over all examples and classes (van Rijsbergen 1979). A class is said to be
+    there if its logit is above 0.
+
+    Args:
+        logits: *Shape:* (n, n_classes).
+        targets: *Shape:* (n,), int64; or, of several, (n, n_classes), bool.
+    """
+    if targets.ndim == 1:
+        return (logits.argmax(axis=1) == targets).astype(np.float64), np.ones(len(targets))
+    return _f1(logits > 0, targets)
+
+
+def worth_of_most_frequent(targets: np.ndarray, train: np.ndarray, test: np.ndarray, n_classes: int) -> Worth:
+    """What it is worth to answer with the class that is most frequent in training; of equal ones the first.
+
+    Args:
+        targets: of all examples.
+        train, test: which examples. *Shape:* (n_train,) and (n_test,), int64.
+        n_classes: how many there are.
+    """
+    if targets.ndim == 1:
+        most = np.bincount(targets[train], minlength=n_classes).argmax()
+        return (targets[test] == most).astype(np.float64), np.ones(len(test))
+    said = np.zeros((len(test), n_classes), bool)
+    said[:, targets[train].sum(axis=0).argmax()] = True
+    return _f1(said, targets[test])
+
+
+def _f1(said: np.ndarray, targets: np.ndarray) -> Worth:
+    both = 2.0 * (said & targets).sum(axis=1)
+    return both, both + (said ^ targets).sum(axis=1)

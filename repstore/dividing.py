@@ -1,0 +1,151 @@
+"""Which examples of a task train, choose and test: by lemma or by text, drawn or as the corpus says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from repstore.analysis.divisions import Division, divide
+from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
+from repstore.spec import SplitBy
+from repstore.tasks import OF_EDGES, Task
+
+SHARES = (0.6, 0.2, 0.2)
+"""Of examples that train, choose, and test, where the corpus does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dividing:
+    """How examples are divided.
+
+    Attributes:
+        split_by: no lemma, or no text, is both in training and in the test; None: lemma, where that can be.
+        train_on, select_on, evaluate_on: splits of the corpus; None: drawn.
+    """
+
+    split_by: SplitBy | None
+    train_on: str | None
+    select_on: str | None
+    evaluate_on: str | None
+
+    def __post_init__(self) -> None:
+        if self.split_by is not None:
+            check_choice("split_by", self.split_by, get_args(SplitBy))
+        if (self.train_on is None) != (self.evaluate_on is None):
+            raise ArgumentError("train_on and evaluate_on go together: give both splits, or none.")
+        if self.select_on is not None and self.train_on is None:
+            raise ArgumentError("select_on is a split beside train_on and evaluate_on. Give all three.")
+        given = [split for split in (self.train_on, self.select_on, self.evaluate_on) if split is not None]
+        if len(set(given)) < len(given):
+            raise ArgumentError(
+                f"Splits {', '.join(given)} overlap: what is tested must not train or choose. Give different "
+                "ones, or none, and they are drawn."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How the examples are divided for one seed.
+
+    Attributes:
+        seed: which.
+        strict: for the score: no lemma on two sides, if that is asked for.
+        loose: for the score without it, and for control tasks, which can be learned only if word types are
+            on both sides. The same as `strict` if lemmas are not asked to be apart.
+    """
+
+    seed: int
+    strict: Division
+    loose: Division
+
+
+def splits_by(task: Task, dividing: Dividing) -> SplitBy:
+    """By what examples are divided.
+
+    Raises:
+        ArgumentError: by lemma, where that cannot be.
+        ResultError: by lemma, where every class is of one lemma.
+    """
+    by = dividing.split_by
+    if task.name.startswith(OF_EDGES):
+        if by == "lemma":
+            raise ArgumentError("Edges join two lemmas; they are divided by text. Leave split_by out.")
+        return "text"
+    if task.name in ("lemma", "form"):
+        if by == "lemma":
+            raise ArgumentError(
+                f"A {task.name} that is in the test only cannot be learned. Divide by text (--split-by text)."
+            )
+        return "text"
+    if by == "text":
+        return "text"
+    if len(np.unique(task.lemmas)) < 3:
+        raise ResultError(
+            "There are fewer than three lemmas, too few to keep apart in training, choice and test. Divide "
+            "by text (--split-by text), or label words of more lemmas."
+        )
+    if not any(len(np.unique(task.lemmas[has])) > 1 for has in _members(task)):
+        raise ResultError(
+            f"Every {task.name} is of one lemma, so none in the test could be learned in training. Divide by "
+            "text (--split-by text), give labels that lemmas share (--labels FILE), or ask about pairs "
+            "(--label pairs)."
+        )
+    return "lemma"
+
+
+def plans_of(task: Task, dividing: Dividing, by: SplitBy, seeds: range) -> list[Plan]:
+    """How the examples are divided for each seed.
+
+    Raises:
+        NotFoundError: no example is in a split.
+        ResultError: too few groups to draw from, or none left to train on.
+    """
+    if dividing.train_on is None:
+        return [
+            Plan(
+                seed,
+                divide(task.lemmas if by == "lemma" else task.texts, seed, SHARES),
+                divide(task.texts, seed, SHARES),
+            )
+            for seed in seeds
+        ]
+    return [_given(task, dividing, by, seed) for seed in seeds]
+
+
+def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
+    """As the splits of the corpus say; for `strict`, training loses the lemmas of the test."""
+    train, test = (_split(task, name) for name in (dividing.train_on, dividing.evaluate_on))
+    if dividing.select_on is None:
+        drawn = divide(task.texts[train], seed, (0.75, 0.0, 0.25))
+        train, select = train[drawn.train], train[drawn.test]
+    else:
+        select = _split(task, dividing.select_on)
+    loose = Division(train, select, test)
+    if by == "text":
+        return Plan(seed, loose, loose)
+    apart = [rows[~np.isin(task.lemmas[rows], task.lemmas[test])] for rows in (train, select)]
+    if not all(map(len, apart)):
+        raise ResultError(
+            f'All lemmas of split "{dividing.train_on}" are in "{dividing.evaluate_on}", too: none is left '
+            "to train on. Divide by text (--split-by text)."
+        )
+    return Plan(seed, Division(*apart, test), loose)
+
+
+def _split(task: Task, name: str | None) -> np.ndarray:
+    """The examples of a split. *Shape:* (n,), int64."""
+    rows = np.flatnonzero(task.splits == name)
+    if not len(rows):
+        known = {split for split in task.splits.tolist() if split is not None}
+        hint = did_you_mean(str(name), known) if known else "They are in none: leave the splits out."
+        raise NotFoundError(f'No example with a {task.name} is in split "{name}". {hint}')
+    return rows
+
+
+def _members(task: Task) -> Iterator[np.ndarray]:
+    """The examples of each class. *Shape of each:* (n_members,), int64."""
+    for n in range(len(task.classes)):
+        yield np.flatnonzero(task.targets[:, n] if task.targets.ndim == 2 else task.targets == n)

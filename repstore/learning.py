@@ -1,0 +1,200 @@
+"""Fitting a probe to a layer for every seed, and what comes of it: score, control task, the fitted probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from repstore.analysis.answers import Worth, worth
+from repstore.analysis.control import control_labels
+from repstore.analysis.description import description_lengths
+from repstore.analysis.inputs import Inputs, PairInputs, WordInputs
+from repstore.analysis.learned import Learned, Learner, Problem
+from repstore.analysis.standardize import EPSILON, moments
+from repstore.analysis.tallies import Tally
+from repstore.dividing import Plan
+from repstore.spec import PairFeature
+from repstore.storage.vectors import LayerVectors
+from repstore.tasks import Task
+
+Measure = Literal["answers", "bits"]
+
+AT_ONCE = 1024
+"""Words whose moments are taken at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to learn, and how it is scored.
+
+    Attributes:
+        name: such as ``linear``.
+        learner: what learns.
+        in_threads: whether several layers may learn at once.
+        measure: ``answers``: by test examples (accuracy, F1); ``bits``: by the code of training examples.
+    """
+
+    name: str
+    learner: Learner
+    measure: Measure = "answers"
+    in_threads: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a probe says of a layer.
+
+    Attributes:
+        score: lemmas apart, if that is asked for.
+        loose: otherwise; the same as `score` if it is not.
+        control: of the control task, over the same examples as `loose`.
+        first: the probe of the first seed, for `score`; None where there are several.
+    """
+
+    score: Tally
+    loose: Tally
+    control: Tally
+    first: Learned | None
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """The problems of a task, the same for every layer.
+
+    Attributes:
+        task: what is predicted.
+        plans: how its examples are divided, for each seed.
+        units: of `Outcome.score`: which examples are drawn together. *Shape:* (n,), int64.
+        loose_units: of the others. *Shape:* (n,), int64.
+        strict, loose, control: a problem for each seed.
+    """
+
+    task: Task
+    plans: Sequence[Plan]
+    units: np.ndarray
+    loose_units: np.ndarray
+    strict: Sequence[Problem]
+    loose: Sequence[Problem]
+    control: Sequence[Problem]
+
+    @classmethod
+    def of(cls, task: Task, plans: Sequence[Plan], *, measure: Measure) -> Lesson:
+        """The problems of a task. For a code of bits, what would be tested is coded, too."""
+        apart = plans[0].strict is not plans[0].loose
+        n_classes = len(task.classes)
+
+        def problems(which: str, controlled: bool = False) -> list[Problem]:
+            made = []
+            for plan in plans:
+                sides = getattr(plan, which)
+                targets = control_labels(task.types, task.targets, plan.seed) if controlled else task.targets
+                train, test = sides.train, sides.test
+                if measure == "bits":
+                    train, test = np.union1d(train, test), test[:0]
+                made.append(Problem(targets, n_classes, train, sides.select, test, plan.seed))
+            return made
+
+        loose = problems("loose")
+        return cls(
+            task,
+            plans,
+            _numbers(task.lemmas if apart else task.texts),
+            _numbers(task.texts),
+            problems("strict") if apart else loose,
+            loose,
+            problems("loose", controlled=True),
+        )
+
+
+def learn(
+    lesson: Lesson,
+    method: Method,
+    vectors: LayerVectors,
+    rows: np.ndarray,
+    feature: PairFeature | None,
+    memory: int,
+    progress: Callable[[], None],
+) -> Outcome:
+    """Fit a probe to a layer, for every seed, with its control task.
+
+    Args:
+        lesson: what is to be learned.
+        method: how.
+        vectors: of the layer.
+        rows: which rows of it each example is. *Shape:* (n, 1) or (n, 2), int64.
+        feature: what a pair is seen by; None for words.
+        memory: bytes to work in.
+        progress: called now and then.
+    """
+    together = [*lesson.strict, *lesson.control]
+    if lesson.loose is not lesson.strict:
+        together += lesson.loose
+    if feature in ("product", "cosine"):  # of vectors in a space, which only training words decide
+        learned = [
+            one
+            for problem in together
+            for one in _learned(method, _pairs(vectors, rows, feature, problem), [problem], memory, progress)
+        ]
+    else:
+        inputs: Inputs = (
+            WordInputs(vectors, rows[:, 0]) if feature is None else _pairs(vectors, rows, feature, None)
+        )
+        learned = _learned(method, inputs, together, memory, progress)
+    n_seeds = len(lesson.plans)
+    strict, control, loose = (learned[start : start + n_seeds] for start in range(0, 3 * n_seeds, n_seeds))
+    return Outcome(
+        _tally(strict, lesson.units),
+        _tally(loose or strict, lesson.loose_units),
+        _tally(control, lesson.loose_units),
+        strict[0].fitted,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """The examples that were scored, their worth, and the fitted probe, if it is one."""
+
+    examples: np.ndarray
+    worth: Worth
+    fitted: Learned | None
+
+
+def _learned(
+    method: Method,
+    inputs: Inputs,
+    problems: Sequence[Problem],
+    memory: int,
+    progress: Callable[[], None],
+) -> list[_Scored]:
+    if method.measure == "bits":
+        coded = description_lengths(inputs, problems, method.learner, memory=memory, progress=progress)
+        return [_Scored(one.examples, (one.uniform_bits, one.bits), None) for one in coded]
+    learned = method.learner(inputs, problems, memory=memory, progress=progress)
+    return [
+        _Scored(problem.test, worth(one.logits, problem.targets[problem.test]), one)
+        for problem, one in zip(problems, learned, strict=True)
+    ]
+
+
+def _tally(scored: Sequence[_Scored], units: np.ndarray) -> Tally:
+    n_units = int(units.max()) + 1
+    return Tally.of([(one.examples, *one.worth) for one in scored], units, n_units)
+
+
+def _pairs(
+    vectors: LayerVectors, rows: np.ndarray, feature: PairFeature, problem: Problem | None
+) -> PairInputs:
+    """Features of pairs of words, standardized by those that train, or as stored where it makes no odds."""
+    if problem is None:
+        return PairInputs(vectors, rows, feature, np.zeros(vectors.d_model), np.ones(vectors.d_model))
+    words = np.unique(rows[problem.train])
+    found = moments(vectors.take(words[start : start + AT_ONCE]) for start in range(0, len(words), AT_ONCE))
+    return PairInputs(vectors, rows, feature, found.mean, (found.std > 0) / (found.std + EPSILON))
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """The same groups, numbered from 0. *Shape:* as `values`, int64."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1)

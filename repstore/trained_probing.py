@@ -1,0 +1,333 @@
+"""Trained probes of every layer: scores with their intervals, baselines, control tasks and selectivity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from repstore.analysis import bootstrap, scoring
+from repstore.analysis.answers import worth_of_most_frequent
+from repstore.analysis.bootstrap import Resampling
+from repstore.analysis.scan import n_processors
+from repstore.analysis.scoring import Scores
+from repstore.analysis.tallies import Tally, over_seeds, resampled
+from repstore.dividing import Dividing, plans_of, splits_by
+from repstore.errors import ArgumentError
+from repstore.learning import Lesson, Measure, Method, Outcome, learn
+from repstore.results import ResultTable, column_of
+from repstore.sampling import check_memory, check_sample
+from repstore.spec import PairFeature, Progress
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Run, lasting
+from repstore.tasks import Asked, Task, task_of
+from repstore.trained_tables import result_of
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedProbe:
+    """What a trained probe is asked.
+
+    Attributes:
+        name: of the probe.
+        methods: how it learns; a row for each.
+        tasks: what is to be predicted; several kinds of edges are several tasks.
+        features: what pairs are seen by; a row for each.
+        dividing: what trains and what is tested.
+        n_seeds, seed: how many seeds, and the first.
+        resamples: for the intervals over examples.
+        memory: bytes to work in.
+    """
+
+    name: str
+    methods: tuple[Method, ...]
+    tasks: tuple[Asked, ...]
+    features: tuple[PairFeature, ...]
+    dividing: Dividing
+    n_seeds: int
+    seed: int
+    resamples: int
+    memory: int
+
+    def __post_init__(self) -> None:
+        check_sample(self.tasks[0].sample, self.seed, 2)
+        check_memory(self.memory)
+        if self.n_seeds < 1:
+            raise ArgumentError(f"n_seeds is {self.n_seeds}; at least one is needed.")
+        if self.resamples < 0:
+            raise ArgumentError(f"resamples is {self.resamples}; it must not be negative.")
+        for asked in self.tasks:
+            if asked.at_least is not None and asked.at_least < 1:
+                raise ArgumentError(f"at_least is {asked.at_least}; a class has at least one example.")
+
+    @property
+    def seeds(self) -> range:
+        """The seeds."""
+        return range(self.seed, self.seed + self.n_seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The probes of one run, one task, one method and one feature: one for each layer that was asked for.
+
+    Attributes:
+        outcomes: by layer; layer 0 may be there although it was not asked for.
+    """
+
+    run: Run
+    lesson: Lesson
+    method: Method
+    feature: PairFeature | None
+    layers: Sequence[Any]
+    outcomes: dict[str, Outcome]
+
+
+def fit_probes(
+    lookup: Lookup,
+    runs: Sequence[Run],
+    layers: Layers,
+    asked: TrainedProbe,
+    progress: Callable[[Progress], None],
+) -> list[Fitted]:
+    """Fit the probes that are asked for.
+
+    Runs over the same corpus are probed over the same words: those with vectors in all of them.
+
+    Raises:
+        NotFoundError: no such label, split, layer or kind of edges.
+        ResultError: too few examples, one class alone, or too little memory.
+        ArgumentError: examples cannot be divided as asked.
+    """
+    layers = lasting(layers)
+    jobs = []
+    for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
+        together = [run for run in runs if run.info.spec.corpus_id == corpus]
+        for task in (task_of(lookup, together, one) for one in asked.tasks):
+            lessons = _lessons(task, asked)
+            features = asked.features if task.is_of_pairs else (None,)
+            jobs += [
+                (run, lessons[method.measure], method, feature)
+                for run in together
+                for method in asked.methods
+                for feature in features
+            ]
+    n_total = sum(len(_with_first(run, run.layers(layers))) for run, *_ in jobs)
+    told = _Told(progress, n_total)
+    return [_fit(run, lesson, method, feature, layers, asked, told) for run, lesson, method, feature in jobs]
+
+
+def probe_trained(
+    lookup: Lookup,
+    runs: Sequence[Run],
+    layers: Layers,
+    asked: TrainedProbe,
+    progress: Callable[[Progress], None],
+) -> ResultTable:
+    """Fit the probes that are asked for, and say what they score (`Store.probe`)."""
+    return table_of(fit_probes(lookup, runs, layers, asked, progress), runs, asked)
+
+
+def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe) -> ResultTable:
+    """What fitted probes score, a row for each layer."""
+    resampling = Resampling(asked.resamples, asked.seed)
+    rows = [row for one in fitted for row in _rows(one, resampling)]
+    table = pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]})
+    notes = [note for one in fitted for note in (*one.lesson.task.notes, *_unseen(one))]
+    provenance = {
+        "probe": asked.name,
+        "runs": [run.info.run_id for run in runs],
+        "labels": [str(task.label) for task in asked.tasks],
+        "edges": [task.edges for task in asked.tasks],
+        "at_least": asked.tasks[0].at_least,
+        "where": asked.tasks[0].where,
+        "sample": asked.tasks[0].sample,
+        "features": list(asked.features) if fitted[0].feature else [],
+        "split_by": _by(fitted[0]),
+        "train_on": asked.dividing.train_on,
+        "select_on": asked.dividing.select_on,
+        "evaluate_on": asked.dividing.evaluate_on,
+        "n_seeds": asked.n_seeds,
+        "seed": asked.seed,
+        "resamples": asked.resamples,
+    }
+    return result_of(table, provenance, list(dict.fromkeys(notes)))
+
+
+class _Told:
+    """Progress over all layers of all probes, from several threads."""
+
+    def __init__(self, progress: Callable[[Progress], None], n_total: int) -> None:
+        self._progress, self._n_total, self._n_done = progress, n_total, 0
+        self._message = "Probing"
+
+    def begin(self, message: str) -> None:
+        """What is done from here on."""
+        self._message = message
+        self.still()
+
+    def still(self) -> None:
+        """Nothing is new."""
+        self._progress(Progress(self._message, self._n_done, self._n_total, unit="layers"))
+
+    def done(self) -> None:
+        """Another layer is done."""
+        self._n_done += 1
+        self.still()
+
+
+def _lessons(task: Task, asked: TrainedProbe) -> dict[Measure, Lesson]:
+    """The problems of a task, by how they are measured: the code of a text needs no lemmas apart."""
+    lessons: dict[Measure, Lesson] = {}
+    for measure in dict.fromkeys(method.measure for method in asked.methods):
+        by = "text" if measure == "bits" else splits_by(task, asked.dividing)
+        lessons[measure] = Lesson.of(task, plans_of(task, asked.dividing, by, asked.seeds), measure=measure)
+    return lessons
+
+
+def _with_first(run: Run, layers: Sequence[Any]) -> list[Any]:
+    """The layers, and layer 0, which others are compared with."""
+    first = [] if "0" in map(str, layers) or 0 not in run.vectors.layers else [0]
+    return [*first, *layers]
+
+
+def _fit(
+    run: Run,
+    lesson: Lesson,
+    method: Method,
+    feature: PairFeature | None,
+    layers: Layers,
+    asked: TrainedProbe,
+    told: _Told,
+) -> Fitted:
+    from threadpoolctl import threadpool_limits
+
+    wanted = run.layers(layers)
+    rows = run.vectors.rows(lesson.task.words)
+    names = _with_first(run, wanted)
+    n_threads = min(n_processors(), len(names)) if method.in_threads else 1
+    told.begin(f"Probing {run.label}")
+
+    def one(layer: Any) -> Outcome:
+        vectors = run.vectors.layer(layer)
+        return learn(lesson, method, vectors, rows, feature, asked.memory // n_threads, lambda: None)
+
+    outcomes = {}
+    # One thread of BLAS: several add up in another order each time, and get in the way of these.
+    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
+        for layer, outcome in zip(names, pool.map(one, names), strict=True):
+            outcomes[str(layer)] = outcome
+            told.done()
+    return Fitted(run, lesson, method, feature, wanted, outcomes)
+
+
+def _rows(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
+    """What the probes of a run score, a row for each layer."""
+    outcomes = [fitted.outcomes[str(layer)] for layer in fitted.layers]
+    by_lemma = fitted.lesson.strict is not fitted.lesson.loose
+    score = _resampled([outcome.score for outcome in outcomes], resampling)
+    loose, control = (
+        _resampled([getattr(outcome, name) for outcome in outcomes], resampling)
+        for name in ("loose", "control")
+    )
+    low, high = bootstrap.interval(score)
+    selective_low, selective_high = bootstrap.interval(loose - control)
+    values = np.array([outcome.score.score for outcome in outcomes])
+    main = {"bits": "compression"}.get(fitted.method.measure, _name_of_score(fitted.lesson.task))
+    best = scoring.best_layers(Scores(main, {main: values}, score, len(fitted.lesson.task)))
+    first = fitted.outcomes.get("0")
+    about = _about(fitted)
+    rows = []
+    for n, (layer, outcome) in enumerate(zip(fitted.layers, outcomes, strict=True)):
+        seeds_low, seeds_high = over_seeds(outcome.score.of_seeds)
+        of_loose, of_control = outcome.loose.score, outcome.control.score
+        rows.append(
+            {
+                "run": fitted.run.label,
+                "layer": layer,
+                "probe": fitted.method.name,
+                "label": fitted.lesson.task.name,
+                "feature": fitted.feature,
+                main: outcome.score.score,
+                "low": low[n],
+                "high": high[n],
+                "seeds_low": seeds_low,
+                "seeds_high": seeds_high,
+                "best": best[n],
+                "majority": about["majority"],
+                "layer_0": first.score.score if first else None,
+                "lemmas_shared": of_loose if by_lemma else None,
+                "control": of_control,
+                "selectivity": of_loose - of_control,
+                "selectivity_low": selective_low[n],
+                "selectivity_high": selective_high[n],
+                **about["counts"],
+                "n_parameters": outcome.first.network.n_parameters if outcome.first else None,
+                "setting": outcome.first.setting if outcome.first else None,
+            }
+        )
+    return rows
+
+
+def _resampled(tallies: Sequence[Tally], resampling: Resampling) -> np.ndarray:
+    return resampled(tallies, resampling)
+
+
+def _name_of_score(task: Task) -> str:
+    return "accuracy" if task.targets.ndim == 1 else "f1"
+
+
+def _about(fitted: Fitted) -> dict[str, Any]:
+    """What does not depend on vectors: the majority, and how many examples there are."""
+    task, lesson = fitted.lesson.task, fitted.lesson
+    problem = lesson.strict[0]
+    counts = {
+        "n_train": len(problem.train),
+        "n_select": len(problem.select),
+        "n_test": len(problem.test),
+        "n_classes": len(task.classes),
+    }
+    if fitted.method.measure == "bits":
+        return {"majority": _compression_of_prior(lesson), "counts": counts}
+    seeds = [
+        (one.test, *worth_of_most_frequent(one.targets, one.train, one.test, one.n_classes))
+        for one in lesson.strict
+    ]
+    majority = Tally.of(seeds, lesson.units, int(lesson.units.max()) + 1).score
+    return {"majority": majority, "counts": counts}
+
+
+def _compression_of_prior(lesson: Lesson) -> float:
+    """Uniform bits by bits of a code that knows how frequent the classes are, and nothing else."""
+    targets = lesson.task.targets
+    if targets.ndim == 2:
+        present = np.clip(targets.mean(axis=0), 1e-12, 1 - 1e-12)
+        bits = -(present * np.log2(present) + (1 - present) * np.log2(1 - present)).sum()
+        return float(targets.shape[1] / bits)
+    shares = np.bincount(targets) / len(targets)
+    shares = shares[shares > 0]
+    return float(np.log2(len(lesson.task.classes)) / -(shares * np.log2(shares)).sum())
+
+
+def _by(fitted: Fitted) -> str:
+    return "lemma" if fitted.lesson.strict is not fitted.lesson.loose else "text"
+
+
+def _unseen(fitted: Fitted) -> list[str]:
+    """Which examples no answer can be right for."""
+    task = fitted.lesson.task
+    if task.targets.ndim == 2 or fitted.method.measure == "bits":
+        return []
+    shares = [
+        np.isin(one.targets[one.test], one.targets[one.train], invert=True).mean()
+        for one in fitted.lesson.strict
+    ]
+    if not any(shares):
+        return []
+    return [
+        f"{np.mean(shares):.1%} of the test examples have a {task.name} that training lacks, since "
+        f"{'lemmas' if _by(fitted) == 'lemma' else 'texts'} are kept apart: they count as wrong."
+    ]

@@ -1,0 +1,96 @@
+"""What users ask of trained probes, as `fit_probes` wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from repstore.analysis.logistic import logistic
+from repstore.corpus.labels import LabelTable, is_table, read_labels
+from repstore.dividing import Dividing
+from repstore.errors import ArgumentError, check_choice
+from repstore.learning import Method
+from repstore.results import ResultTable
+from repstore.spec import PairFeature, Progress, SplitBy, TrainedName
+from repstore.storage.lookup import Lookup
+from repstore.storage.opened import Layers, Runs
+from repstore.tasks import ARCS, OF_PAIRS, RELATIONS, Asked
+from repstore.trained_probing import TrainedProbe, probe_trained
+
+Features = PairFeature | Sequence[PairFeature] | Literal["all"]
+
+
+def ask_trained(
+    lookup: Lookup,
+    name: TrainedName,
+    *,
+    run: Runs,
+    layer: Layers,
+    progress: Callable[[Progress], None],
+    memory: int,
+    label: str | Path,
+    features: Features,
+    edges: str | Sequence[str] | None,
+    split_by: SplitBy | None,
+    train_on: str | None,
+    select_on: str | None,
+    evaluate_on: str | None,
+    at_least: int | None,
+    where: str | None,
+    sample: int | None,
+    n_seeds: int,
+    seed: int,
+    resamples: int,
+) -> ResultTable:
+    """Ask a trained probe, as `Store.probe` does."""
+    of_pairs = label in OF_PAIRS
+    if not of_pairs and features != "all":
+        raise ArgumentError(
+            f'Features are of pairs of words, and "{label}" is a label of one. Leave features out.'
+        )
+    if edges is not None and label not in (ARCS, RELATIONS):
+        raise ArgumentError(f'Edges go with the labels "{ARCS}" and "{RELATIONS}", not with "{label}".')
+    kinds = [edges] if edges is None or isinstance(edges, str) else list(edges)
+    asked = TrainedProbe(
+        name=name,
+        methods=methods_of(name),
+        tasks=tuple(Asked(_label(label), kind, at_least, where, sample, seed) for kind in kinds),
+        features=_features(features),
+        dividing=Dividing(split_by, train_on, select_on, evaluate_on),
+        n_seeds=n_seeds,
+        seed=seed,
+        resamples=resamples,
+        memory=memory,
+    )
+    return probe_trained(lookup, lookup.several(run), layer, asked, progress)
+
+
+def methods_of(name: TrainedName) -> tuple[Method, ...]:
+    """How a probe learns."""
+    match name:
+        case "linear":
+            return (Method("linear", logistic),)
+        case "mdl":
+            return (Method("mdl", logistic, "bits"),)
+        case "mlp":
+            from repstore.training.mlp import CAPACITIES, perceptron  # which loads torch
+
+            return tuple(Method(f"mlp-{n}", perceptron(n), in_threads=False) for n in CAPACITIES)
+
+
+def _label(given: str | Path) -> str | LabelTable:
+    """A column, or the table in a file."""
+    return read_labels(Path(given)) if is_table(given) else str(given)
+
+
+def _features(given: Features) -> tuple[PairFeature, ...]:
+    known = get_args(PairFeature)
+    if given == "all":
+        return known
+    names = [given] if isinstance(given, str) else list(given)
+    if not names:
+        raise ArgumentError('No feature is given. Give at least one, or "all".')
+    for one in names:
+        check_choice("feature", one, (*known, "all"))
+    return tuple(feature for feature in known if feature in names or "all" in names)
