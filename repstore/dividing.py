@@ -13,10 +13,6 @@ from repstore.errors import ArgumentError, NotFoundError, ResultError, check_cho
 from repstore.spec import SplitBy
 from repstore.tasks import OF_EDGES, Task
 
-SHARES = (0.6, 0.2, 0.2)
-"""Of examples that train, choose, and test, where the corpus does not say."""
-
-
 @dataclass(frozen=True, slots=True)
 class Dividing:
     """How examples are divided.
@@ -104,23 +100,23 @@ def plans_of(task: Task, dividing: Dividing, by: SplitBy, seeds: range) -> list[
         ResultError: too few groups to draw from, or none left to train on.
     """
     if dividing.train_on is None:
-        return [
-            Plan(
-                seed,
-                divide(task.lemmas if by == "lemma" else task.texts, seed, SHARES),
-                divide(task.texts, seed, SHARES),
-            )
-            for seed in seeds
-        ]
+        return [_drawn(task, by, seed) for seed in seeds]
     return [_given(task, dividing, by, seed) for seed in seeds]
+
+
+def _drawn(task: Task, by: SplitBy, seed: int) -> Plan:
+    loose = divide(task.texts, seed, targets=task.targets)
+    return Plan(
+        seed, divide(task.lemmas, seed, targets=task.targets) if by == "lemma" else loose, loose
+    )
 
 
 def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
     """As the splits of the corpus say; for `strict`, training loses the lemmas of the test."""
     train, test = (_split(task, name) for name in (dividing.train_on, dividing.evaluate_on))
     if dividing.select_on is None:
-        drawn = divide(task.texts[train], seed, (0.75, 0.0, 0.25))
-        train, select = train[drawn.train], train[drawn.test]
+        drawn = divide(task.texts[train], seed, targets=task.targets[train])
+        train, select = train[np.union1d(drawn.train, drawn.test)], train[drawn.select]
     else:
         select = _split(task, dividing.select_on)
     loose = Division(train, select, test)

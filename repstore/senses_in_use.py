@@ -10,8 +10,9 @@ import numpy as np
 
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.clustering import Clusters
-from repstore.analysis.lemmas import SEVERAL, Lemma, lemmas_of
+from repstore.analysis.lemmas import Lemma, lemmas_of
 from repstore.analysis.wsd import Centroids, Nearest
+from repstore.corpus.source import SEVERAL
 from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.spec import Clustering, Frame
 from repstore.storage.lookup import Lookup

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from repstore.analysis.logistic import logistic
-from repstore.corpus.labels import LabelTable, is_table, read_labels
+from repstore.corpus.labels import LabelTable, read_labels
 from repstore.dividing import Dividing
 from repstore.errors import ArgumentError, check_choice
 from repstore.learning import Method
@@ -80,8 +80,9 @@ def methods_of(name: TrainedName) -> tuple[Method, ...]:
 
 
 def _label(given: str | Path) -> str | LabelTable:
-    """A column, or the table in a file."""
-    return read_labels(Path(given)) if is_table(given) else str(given)
+    """A column, whose name has neither a dot nor a slash, or the table in a file."""
+    is_file = isinstance(given, Path) or "." in given or "/" in given
+    return read_labels(Path(given)) if is_file else str(given)
 
 
 def _features(given: Features) -> tuple[PairFeature, ...]:

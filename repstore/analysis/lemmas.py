@@ -11,10 +11,8 @@ import numpy as np
 
 from repstore.analysis.kernels import to_float32
 from repstore.analysis.space import Space
+from repstore.corpus.source import SEVERAL
 from repstore.storage.vectors import LayerVectors
-
-SEVERAL = ";"
-"""Joins the senses of a word that has several."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,9 @@ from repstore.spec import Pair, Text, WordChoice
 CHUNK = re.compile(r"\S+")
 """A stretch between blanks; `Word.position` counts these."""
 
+SEVERAL = ";"
+"""Joins the senses or labels of a word that has several."""
+
 
 @dataclass(frozen=True)
 class Corpus:

@@ -11,6 +11,7 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import pyarrow as pa
 
+from repstore.corpus.labels import LabelTable
 from repstore.errors import (
     ArgumentError,
     NotFoundError,
@@ -21,6 +22,7 @@ from repstore.errors import (
 from repstore.spec import Span, Target
 from repstore.storage.catalog import Catalog
 from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
+from repstore.storage.labels import FoundLabels, find_labels
 from repstore.storage.layout import Layout
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
@@ -254,6 +256,10 @@ class Lookup:
     def occurrences(self, run: Run) -> Occurrences:
         """Which words of a run's corpus belong together."""
         return find_occurrences(self._catalog, run.info.spec.corpus_id, run.info.corpus)
+
+    def word_labels(self, run: Run, label: str | LabelTable) -> FoundLabels:
+        """Words of a run's corpus that have a label (`storage.labels.find_labels`)."""
+        return find_labels(self._catalog, run.info.spec.corpus_id, run.info.corpus, label)
 
     def named(self, run: Run, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
         """The words of a run's corpus with one of these forms, or else lemmas, and which each has.

@@ -47,15 +47,15 @@ def find_occurrences(catalog: Catalog, corpus_id: str, corpus: str) -> Occurrenc
     pairs = catalog.query(ALIKE_OF, {"corpus_id": corpus_id})
     return Occurrences(
         word_ids=words["word_id"].to_numpy(),
-        forms=_codes(words["form"]),
-        lemmas=_codes(words["lemma"]),
-        texts=_codes(words["text_id"]),
-        senses=_codes(words["sense"]),
+        forms=codes_of(words["form"]),
+        lemmas=codes_of(words["lemma"]),
+        texts=codes_of(words["text_id"]),
+        senses=codes_of(words["sense"]),
         alike=np.stack([pairs[name].to_numpy() for name in ("word_a", "word_b")], axis=1),
     )
 
 
-def _codes(values: pa.ChunkedArray) -> np.ndarray:
+def codes_of(values: pa.ChunkedArray) -> np.ndarray:
     """A number for each different value, in order of appearance; -1 for null. *Shape:* (n,), int64."""
     indices = values.combine_chunks().dictionary_encode().indices
     codes: np.ndarray = indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -1,0 +1,141 @@
+"""Divisions of examples: what holds of every one, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repstore.analysis.divisions import SHARES, Division, check_divided, divide
+from repstore.errors import ArgumentError, ResultError
+
+SEEDS = st.integers(0, 999)
+SIZES = st.lists(st.integers(1, 30), min_size=3, max_size=40)
+
+
+def shuffled_groups(sizes: list[int], seed: int) -> np.ndarray:
+    """Groups of these sizes, under any numbers, in any order."""
+    random = np.random.default_rng(seed)
+    names = random.choice(10_000, len(sizes), replace=False) - 1
+    return random.permutation(np.repeat(names, sizes))
+
+
+@given(SIZES, SEEDS)
+def test_every_example_is_on_one_side_and_no_group_on_two(sizes, seed):
+    groups = shuffled_groups(sizes, seed)
+    division = divide(groups, seed)
+    assert sorted(np.concatenate(division.sides).tolist()) == list(range(len(groups)))
+    for rows in division.sides:
+        assert len(rows)
+        assert rows.dtype == np.int64
+        assert (np.diff(rows) > 0).all()
+    on_sides = [set(groups[rows].tolist()) for rows in division.sides]
+    assert sum(map(len, on_sides)) == len(sizes)
+    check_divided(division, groups)
+
+
+@given(SIZES, SEEDS, st.booleans(), st.sampled_from([SHARES, (0.5, 0.25, 0.25), (0.8, 0.1, 0.1)]))
+def test_shares_of_examples_are_near(sizes, seed, has_targets, shares):
+    groups = shuffled_groups(sizes, seed)
+    targets = np.random.default_rng(seed).integers(0, 5, len(groups)) if has_targets else None
+    division = divide(groups, seed, shares=shares, targets=targets)
+    two_largest = sum(sorted(sizes)[-2:])
+    for rows, share in zip(division.sides, shares, strict=True):
+        assert abs(len(rows) - share * len(groups)) <= two_largest
+
+
+def test_shares_are_exact_where_they_can_be():
+    division = divide(np.repeat(np.arange(20), 5), 3)
+    assert [len(rows) for rows in division.sides] == [60, 20, 20]
+
+
+@given(SIZES, SEEDS)
+def test_the_same_seed_divides_in_the_same_way_whatever_groups_are_called(sizes, seed):
+    groups = shuffled_groups(sizes, seed)
+    renamed = groups * 7 - 3
+    for a, b in zip(divide(groups, seed).sides, divide(renamed, seed).sides, strict=True):
+        assert a.tolist() == b.tolist()
+
+
+def test_another_seed_divides_otherwise_and_any_group_can_be_tested():
+    groups = np.repeat(np.arange(10), 4)
+    tested = [divide(groups, seed).test // 4 for seed in range(60)]
+    assert set(np.concatenate(tested).tolist()) == set(range(10))
+
+
+def of_classes(n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """30 groups of 4 examples; a rare class for each of the first pairs of groups, else class 0."""
+    groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(30), 4))
+    targets = np.where(groups < 2 * (n_classes - 1), groups // 2 + 1, 0)
+    return groups, targets
+
+
+@given(st.integers(2, 9), SEEDS)
+def test_every_class_of_several_groups_is_in_training(n_classes, seed):
+    groups, targets = of_classes(n_classes, seed)
+    division = divide(groups, seed, targets=targets)
+    assert set(targets[division.train].tolist()) == set(range(n_classes))
+    several = np.eye(n_classes, dtype=bool)[targets]
+    for a, b in zip(division.sides, divide(groups, seed, targets=several).sides, strict=True):
+        assert a.tolist() == b.tolist()
+
+
+def test_without_targets_a_rare_class_may_be_missing_from_training():
+    groups, targets = of_classes(9, 0)
+    seen = [len(set(targets[divide(groups, seed).train].tolist())) for seed in range(20)]
+    assert min(seen) < 9
+
+
+def test_an_example_may_have_no_class():
+    groups = np.repeat(np.arange(6), 3)
+    targets = np.zeros((18, 2), bool)
+    targets[[0, 3], 1] = True
+    division = divide(groups, 0, targets=targets)
+    assert targets[division.train, 1].any()
+    assert sorted(np.concatenate(division.sides).tolist()) == list(range(18))
+
+
+@given(st.integers(3, 40), SEEDS)
+def test_classes_of_one_group_do_not_all_go_to_training(n_groups, seed):
+    """As senses do, if words are divided by lemma."""
+    groups = np.repeat(np.arange(n_groups), 2)
+    division = divide(groups, seed, targets=groups)
+    assert all(len(rows) for rows in division.sides)
+    assert len(division.train) <= 2 * max(1, round(0.6 * n_groups) + 1)
+
+
+@given(st.integers(3, 12), SEEDS)
+def test_classes_that_share_groups_in_pairs_leave_something_to_test(n_groups, seed):
+    random = np.random.default_rng(seed)
+    groups = random.permutation(np.repeat(np.arange(n_groups), random.integers(1, 20, n_groups)))
+    targets = random.integers(0, 40, len(groups))
+    check_divided(divide(groups, seed, targets=targets), groups)
+
+
+@pytest.mark.parametrize("n_groups", [0, 1, 2])
+def test_fewer_groups_than_sides_are_refused(n_groups):
+    with pytest.raises(ResultError, match=f"of {n_groups} groups.*divide them by text"):
+        divide(np.repeat(np.arange(n_groups), 50), 0)
+
+
+@pytest.mark.parametrize("shares", [(0.6, 0.2, 0.3), (1.0, 0.0, 0.0), (1.2, -0.1, -0.1)])
+def test_shares_that_are_none_are_refused(shares):
+    with pytest.raises(ArgumentError, match="add up to 1"):
+        divide(np.arange(9), 0, shares=shares)
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        (([0, 1], [2], [1, 3]), '1 examples are both in "train" and in "test"'),
+        (([0, 1], [2, 3], [3]), '1 examples are both in "select" and in "test"'),
+        (([0, 2], [3], [4, 5]), '1 groups are both in "train" and in "select"'),
+        (([0, 1], [4], [5, 6]), '1 groups are both in "select" and in "test"'),
+        (([0, 1], [], [2]), 'No examples are in "select"'),
+    ],
+)
+def test_overlaps_and_empty_sides_are_refused(sides, message):
+    division = Division(*(np.array(rows, np.int64) for rows in sides))
+    with pytest.raises(ResultError, match=message):
+        check_divided(division, np.array([0, 0, 1, 1, 2, 2, 3]))
