@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
 from repstore.schemas import json_schema
+from repstore.storage.layout import Layout
+from repstore.storage.manifest import committed_parts
+from repstore.storage.mixes import write_mix
 
-NAMES = ("store", "corpus", "run", "part", "index", "transform")
+NAMES = ("store", "corpus", "run", "part", "index", "transform", "mix")
 PLACES = {
     "store": "store.json",
     "corpus": "corpora/*/corpus.json",
@@ -22,7 +26,11 @@ PLACES = {
     "part": "runs/*/manifest/*.json",
     "index": "runs/*/index/*.json",
     "transform": "runs/*/transforms/*/transform.json",
+    "mix": "runs/*/mixes/*/mix.json",
 }
+FREE = "asked"
+"""A key whose value every command fills with what it was asked; that it has a command is all that is fixed."""
+ASKED = {"command": ["mix", "train", "STORE", "m"], "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +52,10 @@ def ingested(tmp_path_factory, tiny_model, sentences) -> Path:
         ("std", "standardize", {"layer": [0, 1]}),
     ):
         repstore.fit_transform(folder / "store", name, kind=kind, run="bert/base", **options)
+    place = Layout(folder / "store").run(next((folder / "store").glob("runs/*")).name).frozen("mix", "m")
+    parts = tuple(part.sha256 for part in committed_parts(place.run))
+    about = {"run_id": place.run.root.name, "parts": parts, "asked": ASKED}
+    write_mix(place, np.arange(3), {"weights": np.ones(2)}, about | {"kind": "scalar", "layers": (0, 2)})
     return folder / "store"
 
 
@@ -86,7 +98,8 @@ def without_a_key(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         for key in value:
             yield {other: value[other] for other in value if other != key}
-            yield from (value | {key: changed} for changed in without_a_key(value[key]))
+            changes = [{}] if key == FREE else without_a_key(value[key])
+            yield from (value | {key: changed} for changed in changes)
     elif isinstance(value, list):
         for n, item in enumerate(value):
             yield from ([*value[:n], changed, *value[n + 1 :]] for changed in without_a_key(item))
@@ -97,7 +110,8 @@ def with_a_key(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         yield value | {"more": 1}
         for key in value:
-            yield from (value | {key: changed} for changed in with_a_key(value[key]))
+            if key != FREE:
+                yield from (value | {key: changed} for changed in with_a_key(value[key]))
     elif isinstance(value, list):
         for n, item in enumerate(value):
             yield from ([*value[:n], changed, *value[n + 1 :]] for changed in with_a_key(item))
@@ -173,6 +187,11 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("transform", {"n_words": 1}),
         ("transform", {"layers": []}),
         ("transform", {"words_sha256": None}),
+        ("mix", {"kind": "softmax"}),
+        ("mix", {"layers": [1, 1]}),
+        ("mix", {"asked": []}),
+        ("mix", {"asked": {"command": []}}),
+        ("mix", {"file": "layer-00.npz"}),
     ],
 )
 def test_values_that_cannot_be_are_noticed(ingested, name, change):
