@@ -6,49 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import SyntheticRun, build_store, random_layers, small_corpus
+from saved import COMMANDS, mix_in, store_of, word_ids_of
 
-import repstore
 from repstore.errors import ArgumentError, StoreDamagedError
 from repstore.storage.frozen import check_name, drop_frozen, is_cut, is_damaged
-from repstore.storage.layout import FrozenLayout, RunLayout
-from repstore.storage.manifest import committed_parts
-from repstore.storage.mixes import read_mix, read_mix_arrays, write_mix
-
-N_WORDS = 24
-ARRAYS = {"weights": np.array([0.25, 0.75]), "scale": np.array(1.5)}
-COMMAND = ["mix", "train", "STORE", "m", "--run", "m/base"]
+from repstore.storage.mixes import read_mix, read_mix_arrays
 
 
 @pytest.fixture
 def store(tmp_path) -> Path:
-    run = SyntheticRun("m/base", random_layers(N_WORDS, 5, 2), 10)
-    return build_store(tmp_path / "store", small_corpus(N_WORDS, 0, 0), [run])
-
-
-def run_of(store: Path) -> RunLayout:
-    return RunLayout(next(store.glob("runs/*")))
-
-
-def word_ids_of(store: Path) -> np.ndarray:
-    return repstore.open(store).vectors(layer=0).word_ids
-
-
-def mix_in(store: Path, name: str = "m") -> FrozenLayout:
-    place = run_of(store).frozen("mix", name)
-    write_mix(
-        place,
-        word_ids_of(store)[3:9],
-        ARRAYS,
-        {
-            "kind": "scalar",
-            "run_id": place.run.root.name,
-            "layers": (0, 1),
-            "asked": {"command": COMMAND, "seed": 3},
-            "parts": tuple(part.sha256 for part in committed_parts(place.run)),
-        },
-    )
-    return place
+    return store_of(tmp_path / "store")
 
 
 def test_a_mix_is_read_as_it_was_written(store):
@@ -56,7 +23,7 @@ def test_a_mix_is_read_as_it_was_written(store):
     info = read_mix(place.run, "m")
     assert info is not None
     assert (info.name, info.kind, info.layers, info.n_words) == ("m", "scalar", (0, 1), 6)
-    assert info.asked == {"command": COMMAND, "seed": 3}
+    assert info.asked == {"command": COMMANDS["mix"], "seed": 3}
     found = read_mix_arrays(place, info)
     assert {name: array.tolist() for name, array in found.items()} == {"weights": [0.25, 0.75], "scale": 1.5}
     assert np.array_equal(np.load(place.words), word_ids_of(store)[3:9])
