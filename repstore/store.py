@@ -18,11 +18,11 @@ from repstore.probes import Probes
 from repstore.results import ResultTable
 from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog import Catalog
+from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
 from repstore.storage.runs import open_store
 from repstore.storage.transformed import through
-from repstore.storage.transforms import check_name
 from repstore.storage.vectors import LayerVectors
 
 TOTALS = """
@@ -98,7 +98,7 @@ class Store(Probes, Neighborhoods, Comparisons):
             ArgumentError: this is no name, or the store is seen through a transform already.
             NotFoundError: when a run is asked about that has no such transform.
         """
-        check_name(name)
+        check_name("transform", name)
         if self._transform is not None:
             raise ArgumentError(
                 f'The store is seen through "{self._transform}". Ask the store as opened for "{name}".'

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from repstore.errors import StoreDamagedError
 from repstore.results import ResultTable
-from repstore.storage import transforms
-from repstore.storage.layout import Layout, TransformLayout
+from repstore.storage.frozen import is_cut
+from repstore.storage.layout import FrozenLayout, Layout
 from repstore.storage.opened import Run
-from repstore.storage.transforms import TransformInfo
+from repstore.storage.transforms import TransformInfo, read_transform
 
 COLUMNS = pa.schema(
     [
@@ -59,7 +59,7 @@ def table_of_fitted(run: Run, info: TransformInfo, notes: Sequence[str]) -> Resu
 
 def table_of_all(layout: Layout, runs: Sequence[Run]) -> ResultTable:
     """The transforms of some runs, as `repstore.list_transforms` returns them."""
-    rows = (_row(run, place) for run in runs for place in run.folder.transform_layouts())
+    rows = (_row(run, place) for run in runs for place in run.folder.all_frozen("transform"))
     there = [row for row in rows if row is not None]
     return ResultTable(pa.Table.from_pylist(there, COLUMNS), f"Transforms of {layout.root}")
 
@@ -78,11 +78,11 @@ def _rank_notes(info: TransformInfo) -> list[str]:
     return [f"{at} fewer than k directions: the other coordinates are 0."]
 
 
-def _row(run: Run, place: TransformLayout) -> dict[str, Any] | None:
+def _row(run: Run, place: FrozenLayout) -> dict[str, Any] | None:
     """What is listed of a transform; None if it was dropped meanwhile."""
     about = {"run": run.label, "transform": place.name}
     try:
-        info = transforms.read_transform(place.run, place.name)
+        info = read_transform(place.run, place.name)
     except StoreDamagedError:
         return about | {"state": "damaged"}
     if info is None:
@@ -91,7 +91,7 @@ def _row(run: Run, place: TransformLayout) -> dict[str, Any] | None:
     return about | {
         "kind": info.kind,
         "k": info.k,
-        "state": "damaged" if transforms.is_cut(place, info) else state,
+        "state": "damaged" if is_cut(place, info) else state,
         "n_layers": len(info.layers),
         "n_words": info.n_words,
         "words": str(info.fitted_on),

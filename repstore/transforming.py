@@ -21,15 +21,15 @@ from repstore.errors import (
 from repstore.results import ResultTable
 from repstore.sampling import sampled
 from repstore.spec import MEMORY, Progress, TransformKind
-from repstore.storage import transforms
 from repstore.storage.catalog import Catalog
 from repstore.storage.fitted_on import FittedOn, Side, fitted_on, whole
-from repstore.storage.layout import TransformLayout
+from repstore.storage.frozen import check_name, drop_frozen, is_damaged
+from repstore.storage.layout import FrozenLayout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
-from repstore.storage.transforms import LayerMap, TransformInfo, check_name
+from repstore.storage.transforms import LayerMap, TransformInfo, read_transform, write_transform
 from repstore.transform_tables import table_of_all, table_of_fitted
 
 SPLITS_OF = """
@@ -86,7 +86,7 @@ def fit_transform(
         StoreError: the disk is full, above all; then nothing is kept.
         StoreLockedError: another process is writing to the store.
     """
-    check_name(name)
+    check_name("transform", name)
     k = _directions(kind, k)
     on = fitted_on(where, side, split, sample, seed)
     layout = open_store(Path(store).absolute())
@@ -94,7 +94,7 @@ def fit_transform(
         lookup = Lookup(layout, catalog)
         opened = lookup.run(run)
         layers = sorted(opened.layers(layer))
-        place = opened.folder.transform(name)
+        place = opened.folder.frozen("transform", name)
         about = {
             "kind": kind,
             "k": k,
@@ -111,7 +111,7 @@ def fit_transform(
         rows = _rows(lookup, opened, kind, k, on)
         _check_size(opened, kind, k, memory)
         maps = _maps(opened, layers, rows, kind, k, progress)
-        info = transforms.write_transform(place, opened.vectors.word_ids[rows], maps, about)
+        info = write_transform(place, opened.vectors.word_ids[rows], maps, about)
     return table_of_fitted(opened, info, [])
 
 
@@ -135,10 +135,10 @@ def drop_transform(store: str | Path, name: str, *, run: str | None = None) -> b
     Returns:
         Whether there was one.
     """
-    check_name(name)
+    check_name("transform", name)
     layout = open_store(Path(store).absolute())
     with writing(layout), looking_up(layout) as lookup:
-        return transforms.drop_transform(lookup.run(run).folder.transform(name))
+        return drop_frozen(lookup.run(run).folder.frozen("transform", name))
 
 
 def _directions(kind: TransformKind, k: int | None) -> int | None:
@@ -159,7 +159,7 @@ def _directions(kind: TransformKind, k: int | None) -> int | None:
 
 
 def _known(
-    place: TransformLayout, run: Run, layers: Sequence[int], about: dict[str, Any]
+    place: FrozenLayout, run: Run, layers: Sequence[int], about: dict[str, Any]
 ) -> TransformInfo | None:
     """The transform, if it is there as it is asked for and sound; None if it is to be fitted.
 
@@ -170,7 +170,7 @@ def _known(
     what = f'{run.label} has a frozen transform "{place.name}"'
     remove = f'remove it: "repstore transform drop STORE {place.name} --run {run.label}"'
     try:
-        info = transforms.read_transform(place.run, place.name)
+        info = read_transform(place.run, place.name)
     except StoreDamagedError as error:
         raise StoreDamagedError(f"{what}, but {error} Take another name, or {remove}.") from None
     if info is None:
@@ -186,7 +186,7 @@ def _known(
         raise ArgumentError(
             f"{what} that is stale: the run has {outdated}. To fit it anew, {remove}; then do this again."
         )
-    return None if transforms.is_damaged(place, info) else info
+    return None if is_damaged(place, info) else info
 
 
 def _check_split(catalog: Catalog, run: Run, split: str) -> None:

@@ -84,7 +84,7 @@ def rows_per_part(n_layers: int, d_model: int) -> int:
 
 
 def json_schema(name: str) -> dict[str, Any]:
-    """The JSON schema of ``store``, ``corpus``, ``run``, ``part`` or ``index`` files."""
+    """The JSON schema of files such as ``store``, ``corpus``, ``run``, ``part`` or ``index``."""
     schema: dict[str, Any] = json.loads(_read(f"{name}.schema.json"))
     return schema
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from saved import mix_in, probe_in
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
 from repstore.schemas import json_schema
 
-NAMES = ("store", "corpus", "run", "part", "index", "transform")
+NAMES = ("store", "corpus", "run", "part", "index", "transform", "probe", "mix")
 PLACES = {
     "store": "store.json",
     "corpus": "corpora/*/corpus.json",
@@ -22,7 +23,11 @@ PLACES = {
     "part": "runs/*/manifest/*.json",
     "index": "runs/*/index/*.json",
     "transform": "runs/*/transforms/*/transform.json",
+    "probe": "runs/*/probes/*/probe.json",
+    "mix": "runs/*/mixes/*/mix.json",
 }
+FREE = "asked"
+"""A key that every command fills with what it was asked; that a command is in it is all that is fixed."""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,8 @@ def ingested(tmp_path_factory, tiny_model, sentences) -> Path:
         ("std", "standardize", {"layer": [0, 1]}),
     ):
         repstore.fit_transform(folder / "store", name, kind=kind, run="bert/base", **options)
+    mix_in(folder / "store", run="bert/base")
+    probe_in(folder / "store", run="bert/base")
     return folder / "store"
 
 
@@ -86,7 +93,8 @@ def without_a_key(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         for key in value:
             yield {other: value[other] for other in value if other != key}
-            yield from (value | {key: changed} for changed in without_a_key(value[key]))
+            changes = [{}] if key == FREE else without_a_key(value[key])
+            yield from (value | {key: changed} for changed in changes)
     elif isinstance(value, list):
         for n, item in enumerate(value):
             yield from ([*value[:n], changed, *value[n + 1 :]] for changed in without_a_key(item))
@@ -97,7 +105,8 @@ def with_a_key(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         yield value | {"more": 1}
         for key in value:
-            yield from (value | {key: changed} for changed in with_a_key(value[key]))
+            if key != FREE:
+                yield from (value | {key: changed} for changed in with_a_key(value[key]))
     elif isinstance(value, list):
         for n, item in enumerate(value):
             yield from ([*value[:n], changed, *value[n + 1 :]] for changed in with_a_key(item))
@@ -173,6 +182,17 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("transform", {"n_words": 1}),
         ("transform", {"layers": []}),
         ("transform", {"words_sha256": None}),
+        ("probe", {"probe": ""}),
+        ("probe", {"classes": []}),
+        ("probe", {"classes": ["N", "N"]}),
+        ("probe", {"feature": "sum"}),
+        ("probe", {"layers": []}),
+        ("probe", {"asked": {"command": "probe linear"}}),
+        ("mix", {"kind": "softmax"}),
+        ("mix", {"layers": [1, 1]}),
+        ("mix", {"asked": []}),
+        ("mix", {"asked": {"command": []}}),
+        ("mix", {"file": "layer-00.npz"}),
     ],
 )
 def test_values_that_cannot_be_are_noticed(ingested, name, change):

@@ -22,7 +22,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, StoreError, StoreLockedError
 from repstore.spec import Progress
-from repstore.storage import transforms, verify
+from repstore.storage import frozen, verify
 from repstore.storage.files import read_json, sha256_of
 from repstore.storage.layout import Layout, RunLayout
 from repstore.storage.lock import writing
@@ -182,7 +182,7 @@ def test_the_commands_that_make_a_stale_and_damaged_transform_anew_do(stale):
 
 
 def test_a_run_whose_parts_were_replaced_has_other_vectors(store):
-    (info,) = (read_info(place) for place in RunLayout(next(store.glob("runs/*"))).transform_layouts())
+    (info,) = (read_info(place) for place in RunLayout(next(store.glob("runs/*"))).all_frozen("transform"))
     assert info.outdated(info.parts) is None
     assert info.outdated([*info.parts, "f" * 64]) == "more words than when it was fitted"
     for parts in (info.parts[1:], [*info.parts[1:], "f" * 64], []):
@@ -213,7 +213,7 @@ def test_a_transform_that_is_dropped_while_it_is_looked_for_is_not_there(store, 
         repstore.drop_transform(store, "t")
         return read_json(path)
 
-    monkeypatch.setattr(transforms, "read_json", late)
+    monkeypatch.setattr(frozen, "read_json", late)
     with repstore.open(store) as opened, pytest.raises(NotFoundError, match='no transform "t"'):
         opened.transformed("t").vectors(layer=0)
     assert not len(repstore.list_transforms(store))

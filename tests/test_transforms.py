@@ -159,7 +159,7 @@ def store(plain, tmp_path) -> Path:
 
 def place_of(root: Path, name: str = "t"):
     (folder,) = root.glob("runs/*/")
-    return Layout(root).run(folder.name).transform(name)
+    return Layout(root).run(folder.name).frozen("transform", name)
 
 
 def test_a_transform_is_kept_with_the_words_it_was_fitted_on(store):

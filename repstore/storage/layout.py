@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from repstore.storage.files import TEMPORARY
 
 ENTRY = re.compile(r"part-\d{5,}\.json")
 INDEX_INFO = re.compile(r"layer-(\d{2,})-(none|center|corpus)\.json")
-TRANSFORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-TRANSFORM_FILE = re.compile(r"(transform\.json|words\.npy|layer-\d{2,}\.npz)(" + re.escape(TEMPORARY) + ")?")
+FROZEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+FrozenKind = Literal["transform", "probe", "mix"]
+"""What is fitted on words of a run and kept under a name."""
+
+FROZEN_FOLDERS: dict[FrozenKind, str] = {"transform": "transforms", "probe": "probes", "mix": "mixes"}
+"""Where each kind stands in the folder of its run."""
+
+FROZEN_FILES: dict[FrozenKind, str] = {
+    "transform": r"transform\.json|words\.npy|layer-\d{2,}\.npz",
+    "probe": r"probe\.json|words\.npy|layer-\d{2,}\.npz",
+    "mix": r"mix\.json|words\.npy|mix\.npz",
+}
+"""Names of the files of each kind, as regular expressions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,41 +162,40 @@ class RunLayout:
         """A FAISS file; an index built anew is another edition."""
         return self.indexes / f"layer-{layer:02d}-{frame}-{edition}.faiss"
 
-    @property
-    def transforms(self) -> Path:
-        """Folder of the transforms, each in a folder of its name."""
-        return self.root / "transforms"
+    def frozen(self, kind: FrozenKind, name: str) -> FrozenLayout:
+        """Paths of what is frozen under a name."""
+        return FrozenLayout(self, kind, name)
 
-    def transform(self, name: str) -> TransformLayout:
-        """Paths of one transform."""
-        return TransformLayout(self.transforms / name)
-
-    def transform_layouts(self) -> list[TransformLayout]:
-        """The transforms that count, in order of their names: those with a file that says so."""
-        found = [TransformLayout(path) for path in sorted(self.transforms.glob("*"))]
-        return [one for one in found if TRANSFORM_NAME.fullmatch(one.name) and one.info.exists()]
+    def all_frozen(self, kind: FrozenKind) -> list[FrozenLayout]:
+        """Those of a kind that count, in order of their names: those with a file that says so."""
+        names = sorted(path.name for path in (self.root / FROZEN_FOLDERS[kind]).glob("*"))
+        found = [self.frozen(kind, name) for name in names if FROZEN_NAME.fullmatch(name)]
+        return [one for one in found if one.info.exists()]
 
 
 @dataclass(frozen=True, slots=True)
-class TransformLayout:
-    """Paths inside ``runs/<run_id>/transforms/<name>``."""
+class FrozenLayout:
+    """Paths of what is frozen: inside ``runs/<run_id>/transforms/<name>``, for a transform.
 
-    root: Path
+    Attributes:
+        run: the run that it is of.
+        kind: what it is.
+        name: what it is called.
+    """
+
+    run: RunLayout
+    kind: FrozenKind
+    name: str
 
     @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.root.name
-
-    @property
-    def run(self) -> RunLayout:
-        """The run that it is of."""
-        return RunLayout(self.root.parent.parent)
+    def root(self) -> Path:
+        """Its folder."""
+        return self.run.root / FROZEN_FOLDERS[self.kind] / self.name
 
     @property
     def info(self) -> Path:
-        """``transform.json``: makes the transform count."""
-        return self.root / "transform.json"
+        """``transform.json``, for a transform: makes it count."""
+        return self.root / f"{self.kind}.json"
 
     @property
     def words(self) -> Path:
@@ -191,9 +203,15 @@ class TransformLayout:
         return self.root / "words.npy"
 
     def layer(self, layer: int) -> Path:
-        """The map of a layer."""
+        """The arrays of a layer of a transform or probe."""
         return self.root / f"layer-{layer:02d}.npz"
+
+    @property
+    def mix(self) -> Path:
+        """The arrays of a mix."""
+        return self.root / "mix.npz"
 
     def files(self) -> list[Path]:
         """All its files that are there, whether the `info` names them or not, and unfinished ones."""
-        return sorted(path for path in self.root.glob("*") if TRANSFORM_FILE.fullmatch(path.name))
+        names = re.compile(f"({FROZEN_FILES[self.kind]})({re.escape(TEMPORARY)})?")
+        return sorted(path for path in self.root.glob("*") if names.fullmatch(path.name))

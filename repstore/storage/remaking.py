@@ -11,7 +11,7 @@ from repstore.errors import StoreDamagedError
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpus
 from repstore.storage.index import read_info
-from repstore.storage.layout import INDEX_INFO, Layout, TransformLayout
+from repstore.storage.layout import INDEX_INFO, FrozenLayout, Layout
 from repstore.storage.transforms import read_info as read_transform_info
 
 
@@ -51,13 +51,13 @@ def index_command(layout: Layout, run: RunInfo, info: Path) -> str:
     return shlex.join([*arguments, "--standardize", frame])
 
 
-def drop_command(layout: Layout, run: RunInfo, place: TransformLayout) -> str:
-    """The command that removes a transform."""
-    arguments = ["repstore", "transform", "drop", str(layout.root), place.name]
+def drop_command(layout: Layout, run: RunInfo, place: FrozenLayout) -> str:
+    """The command that removes what is frozen under a name."""
+    arguments = ["repstore", place.kind, "drop", str(layout.root), place.name]
     return shlex.join([*arguments, "--run", f"{run.name}@{run.corpus}"])
 
 
-def transform_command(layout: Layout, run: RunInfo, place: TransformLayout) -> str:
+def transform_command(layout: Layout, run: RunInfo, place: FrozenLayout) -> str:
     """The command that fits a transform anew, with the options it had if its JSON file still says so."""
     try:
         info = read_transform_info(place)

@@ -80,7 +80,9 @@ def _quarantine(layout: Layout, unit: str) -> list[str]:
         command = index_command(layout, read_run(layout, run.root.name), source)
     elif source.parent.name == "transforms":
         run = RunLayout(source.parent.parent)
-        command = transform_command(layout, read_run(layout, run.root.name), run.transform(source.name))
+        command = transform_command(
+            layout, read_run(layout, run.root.name), run.frozen("transform", source.name)
+        )
     elif source.parent == layout.corpora:
         command = _command_of_corpus(layout, source.name) or command
     for path in moved:  # the manifest entry or JSON first: what it no longer names does not exist

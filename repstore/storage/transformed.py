@@ -11,13 +11,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from repstore.errors import NotFoundError, StoreDamagedError, StoreError, did_you_mean
-from repstore.storage.layout import TransformLayout
+from repstore.storage.frozen import check_name
+from repstore.storage.layout import FrozenLayout
 from repstore.storage.opened import Run
 from repstore.storage.transforms import (
     ROWS_AT_ONCE,
     LayerMap,
     TransformInfo,
-    check_name,
     read_map,
     read_transform,
 )
@@ -34,19 +34,19 @@ def through(run: Run, name: str) -> Run:
         NotFoundError: it has no such transform.
         StoreDamagedError: the transform is damaged.
     """
-    check_name(name)
+    check_name("transform", name)
     info = read_transform(run.folder, name)
     if info is None:
         raise NotFoundError(
             f'{run.label} has no transform "{name}". '
-            + did_you_mean(name, [place.name for place in run.folder.transform_layouts()])
+            + did_you_mean(name, [place.name for place in run.folder.all_frozen("transform")])
             + f' Fit it with "repstore transform fit STORE {name} --run {run.label} --kind KIND".'
         )
     return dataclasses.replace(
         run,
         info=dataclasses.replace(run.info, run_id=f"{run.info.run_id}+{name}@{info.digest[:8]}"),
         label=f"{run.label}, {name}" + (" (stale)" if info.outdated(run.parts) else ""),
-        vectors=TransformedVectors(run.vectors, run.folder.transform(name), info, run.label),
+        vectors=TransformedVectors(run.vectors, run.folder.frozen("transform", name), info, run.label),
         transform=name,
         own_axes=info.own_axes,
     )
@@ -59,7 +59,7 @@ class TransformedVectors:
     loop over all layers does not pile them up.
     """
 
-    def __init__(self, stored: Vectors, place: TransformLayout, info: TransformInfo, label: str) -> None:
+    def __init__(self, stored: Vectors, place: FrozenLayout, info: TransformInfo, label: str) -> None:
         self._stored, self._place, self._label = stored, place, label
         self._info = info
         self._files = {one.layer: one for one in info.layers}

@@ -1,26 +1,21 @@
 """Transforms of a run on disk: a map for each of some layers, and the words that it was fitted on.
 
-A transform is frozen: its files are written once, `TransformLayout.info` last, and what that does not name
-does not exist. How a map was made is no concern of those who apply it.
+How a map was made is no concern of those who apply it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repstore.errors import ArgumentError, StoreDamagedError
-from repstore.spec import TransformKind, digest
-from repstore.storage.files import read_json, sha256_of, sync_folder, write_durably, write_json
+from repstore.spec import TransformKind
 from repstore.storage.fitted_on import FittedOn
-from repstore.storage.layout import TRANSFORM_NAME, RunLayout, TransformLayout
+from repstore.storage.frozen import FrozenInfo, if_there, read_arrays, read_said, write_arrays, write_frozen
+from repstore.storage.layout import FrozenLayout, RunLayout
 
 ROWS_AT_ONCE = 1024
 """Vectors that are mapped at a time."""
@@ -86,112 +81,56 @@ class MapFile:
 
 
 @dataclass(frozen=True, slots=True)
-class TransformInfo:
+class TransformInfo(FrozenInfo):
     """What ``transform.json`` says.
 
     Attributes:
-        name: what it is called.
         kind, k: how it was fitted.
-        run_id: the run whose vectors it maps.
         own_axes: whether the coordinates of mapped vectors are its own, so that there is no cosine between
             them and the vectors of another run.
         fitted_on: which words were asked for.
-        parts: SHA-256 of the parts that the run had, in order.
-        n_words: words that it was fitted on.
-        words_bytes, words_sha256: the file of their ids.
         layers: the maps, in order of their layers.
     """
 
-    name: str
     kind: TransformKind
     k: int | None
-    run_id: str
     own_axes: bool
     fitted_on: FittedOn
-    parts: tuple[str, ...]
-    n_words: int
-    words_bytes: int
-    words_sha256: str
     layers: tuple[MapFile, ...]
 
-    def outdated(self, parts: Iterable[str]) -> str | None:
-        """What a run of these parts has that it had not when this was fitted; None if nothing changed."""
-        now = tuple(parts)
-        if now == self.parts:
-            return None
-        return f"{'more words' if set(now) > set(self.parts) else 'other vectors'} than when it was fitted"
-
     @property
-    def digest(self) -> str:
-        """Of all that is said here, and so of every byte of the files."""
-        return digest(dataclasses.asdict(self))
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of its files."""
-        return self.words_bytes + sum(one.bytes for one in self.layers)
-
-
-def check_name(name: str) -> None:
-    """Refuse what cannot be the name of a transform.
-
-    Raises:
-        ArgumentError: it has other characters than letters, digits, ``.``, ``_`` and ``-``, or too many.
-    """
-    if not isinstance(name, str) or not TRANSFORM_NAME.fullmatch(name):
-        raise ArgumentError(
-            f"{name!r} is no name for a transform. Take up to 64 letters (a to z), digits, '.', '_' or '-', "
-            "the first a letter or a digit, such as pca64."
-        )
+    def files(self) -> tuple[MapFile, ...]:
+        """The files of the maps."""
+        return self.layers
 
 
 def write_transform(
-    place: TransformLayout,
+    place: FrozenLayout,
     word_ids: np.ndarray,
     maps: Iterable[tuple[int, LayerMap, int, float | None]],
     about: dict[str, Any],
 ) -> TransformInfo:
-    """Write the words and the maps of a transform and, last, the file that makes it count.
+    """Write a transform; what was there under its name is removed first.
 
     Args:
-        place: where it goes; what is there is removed first.
-        word_ids: the words it was fitted on. *Shape:* (n_words,), int64, ascending.
+        place: where.
+        word_ids: the words that it was fitted on, ascending. *Shape:* (n_words,), int64.
         maps: of each layer, in order, its number, its map, `MapFile.n_kept` and `MapFile.variance`.
         about: what `TransformInfo` says beside name, words and layers.
 
     Raises:
         StoreError: the disk is full; nothing of it is left.
     """
-    drop_transform(place)
-    try:
-        return _written(place, word_ids, maps, about)
-    except Exception:
-        drop_transform(place)
-        raise
 
+    def finish(said: dict[str, Any]) -> TransformInfo:
+        layers = []
+        for layer, fitted, n_kept, variance in maps:
+            path = place.layer(layer)
+            n_bytes, sha256 = write_arrays(path, _arrays(fitted))
+            layers.append(MapFile(layer, path.name, n_bytes, sha256, fitted.width, n_kept, variance))
+        return TransformInfo(**said, **about, layers=tuple(layers))
 
-def _written(
-    place: TransformLayout,
-    word_ids: np.ndarray,
-    maps: Iterable[tuple[int, LayerMap, int, float | None]],
-    about: dict[str, Any],
-) -> TransformInfo:
-    words_bytes, words_sha256 = write_durably(place.words, [_npy(word_ids)])
-    layers = []
-    for layer, fitted, n_kept, variance in maps:
-        path = place.layer(layer)
-        n_bytes, sha256 = write_durably(path, [_npz(fitted)])
-        layers.append(MapFile(layer, path.name, n_bytes, sha256, fitted.width, n_kept, variance))
-    info = TransformInfo(
-        name=place.name,
-        n_words=len(word_ids),
-        words_bytes=words_bytes,
-        words_sha256=words_sha256,
-        layers=tuple(layers),
-        **about,
-    )
-    write_json(place.info, dataclasses.asdict(info))
-    return info
+    return write_frozen(place, word_ids, finish)
 
 
 def read_transform(run: RunLayout, name: str) -> TransformInfo | None:
@@ -200,96 +139,33 @@ def read_transform(run: RunLayout, name: str) -> TransformInfo | None:
     Raises:
         StoreDamagedError: it is not what was written.
     """
-    place = run.transform(name)
-    try:
-        return read_info(place)
-    except StoreDamagedError:
-        if place.info.exists():
-            raise
-        return None
+    return if_there(run.frozen("transform", name), read_info)
 
 
-def read_info(place: TransformLayout) -> TransformInfo:
+def read_info(place: FrozenLayout) -> TransformInfo:
     """What the JSON file of a transform says.
 
     Raises:
         StoreDamagedError: it is not what was written, or not there.
     """
-    said = read_json(place.info)
+    said = read_said(place)
     known = {
         "fitted_on": FittedOn(**said["fitted_on"]),
-        "parts": tuple(said["parts"]),
         "layers": tuple(MapFile(**one) for one in said["layers"]),
     }
-    info = TransformInfo(**said | known)
-    if (info.name, info.run_id) != (place.name, place.run.root.name):
-        raise StoreDamagedError(f"{place.info} is of transform {info.name} of run {info.run_id}.")
-    return info
+    return TransformInfo(**said | known)
 
 
-def read_map(place: TransformLayout, named: MapFile) -> LayerMap:
+def read_map(place: FrozenLayout, named: MapFile) -> LayerMap:
     """A map, if every byte is as it was written.
 
     Raises:
         StoreDamagedError: the file is not what was written, or is missing.
     """
-    with np.load(io.BytesIO(_read(place.root / named.file, named.sha256)), allow_pickle=False) as arrays:
-        return LayerMap(**arrays)
+    return LayerMap(**read_arrays(place, named))
 
 
-def files_of(place: TransformLayout, info: TransformInfo) -> Iterator[tuple[Path, int, str]]:
-    """The files that make up a transform beside its JSON file: path, bytes and SHA-256."""
-    yield place.words, info.words_bytes, info.words_sha256
-    for one in info.layers:
-        yield place.root / one.file, one.bytes, one.sha256
-
-
-def is_cut(place: TransformLayout, info: TransformInfo) -> bool:
-    """Whether a file is missing or of another size; `verify` reads every byte."""
-    try:
-        return any(path.stat().st_size != n_bytes for path, n_bytes, _ in files_of(place, info))
-    except FileNotFoundError:
-        return True
-
-
-def is_damaged(place: TransformLayout, info: TransformInfo) -> bool:
-    """Whether any byte of a file is not as it was written."""
-    return is_cut(place, info) or any(sha256_of(path) != sha256 for path, _, sha256 in files_of(place, info))
-
-
-def drop_transform(place: TransformLayout) -> bool:
-    """Remove a transform, and what a crash left of one. Returns whether there was one."""
-    was_there = place.info.exists()
-    if was_there:
-        place.info.unlink()  # first: what it no longer names does not exist
-        sync_folder(place.root)
-    for file in place.files():
-        file.unlink()
-    if place.root.exists() and not any(place.root.iterdir()):
-        place.root.rmdir()
-        sync_folder(place.root.parent)
-    return was_there
-
-
-def _read(path: Path, sha256: str) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StoreDamagedError(f'{path} cannot be read: {error.strerror}. Run "repstore verify".') from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise StoreDamagedError(f'{path} is not what was written. Run "repstore verify".')
-    return data
-
-
-def _npy(array: np.ndarray) -> bytes:
-    data = io.BytesIO()
-    np.save(data, array, allow_pickle=False)
-    return data.getvalue()
-
-
-def _npz(fitted: LayerMap) -> memoryview:
-    """The arrays of a map by their names: the same bytes whenever and wherever it is written."""
+def _arrays(fitted: LayerMap) -> dict[str, np.ndarray]:
+    """The arrays of a map by their names."""
     arrays = {field.name: getattr(fitted, field.name) for field in dataclasses.fields(fitted)}
-    data = io.BytesIO()
-    np.savez(data, allow_pickle=False, **{name: of for name, of in arrays.items() if of is not None})
-    return data.getbuffer()
+    return {name: of for name, of in arrays.items() if of is not None}

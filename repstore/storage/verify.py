@@ -18,14 +18,14 @@ from repstore.spec import Part, RunInfo
 from repstore.storage.catalog import is_current
 from repstore.storage.corpora import read_corpus
 from repstore.storage.files import TEMPORARY, read_json, sha256_of
+from repstore.storage.frozen import files_of
 from repstore.storage.index import read_info
-from repstore.storage.layout import CorpusLayout, Layout, RunLayout, TransformLayout
+from repstore.storage.layout import CorpusLayout, FrozenLayout, Layout, RunLayout
 from repstore.storage.lock import writer_of
 from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
 from repstore.storage.remaking import drop_command, index_command, ingest_command, transform_command
 from repstore.storage.runs import read_run
-from repstore.storage.transforms import files_of
 from repstore.storage.transforms import read_info as read_transform_info
 
 Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign", "writing"]
@@ -165,7 +165,7 @@ class _Check:
             yield from self._part(files, run, path)
         for path in files.index_infos():
             yield from self._index(files, run, path)
-        for place in files.transform_layouts():
+        for place in files.all_frozen("transform"):
             yield from self._transform(files, run, place)
         lacking = [part for part in range(run.n_parts) if not is_committed(files, part)]
         if lacking:
@@ -225,7 +225,7 @@ class _Check:
             detail = f"it is of other parts than {run.name} has now, and not used; {command}"
             yield Finding(unit, "stale", detail)
 
-    def _transform(self, files: RunLayout, run: RunInfo, place: TransformLayout) -> Iterator[Finding]:
+    def _transform(self, files: RunLayout, run: RunInfo, place: FrozenLayout) -> Iterator[Finding]:
         unit = self._name(place.root)
         fit = transform_command(self._layout, run, place)
         anew = f"drop it first: {drop_command(self._layout, run, place)}; then: {fit}"
