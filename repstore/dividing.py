@@ -13,6 +13,7 @@ from repstore.errors import ArgumentError, NotFoundError, ResultError, check_cho
 from repstore.spec import SplitBy
 from repstore.tasks import OF_EDGES, Task
 
+
 @dataclass(frozen=True, slots=True)
 class Dividing:
     """How examples are divided.
@@ -106,9 +107,7 @@ def plans_of(task: Task, dividing: Dividing, by: SplitBy, seeds: range) -> list[
 
 def _drawn(task: Task, by: SplitBy, seed: int) -> Plan:
     loose = divide(task.texts, seed, targets=task.targets)
-    return Plan(
-        seed, divide(task.lemmas, seed, targets=task.targets) if by == "lemma" else loose, loose
-    )
+    return Plan(seed, divide(task.lemmas, seed, targets=task.targets) if by == "lemma" else loose, loose)
 
 
 def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:

@@ -10,22 +10,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from repstore.analysis import bootstrap, scoring
 from repstore.analysis.answers import worth_of_most_frequent
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.scan import n_processors
-from repstore.analysis.scoring import Scores
-from repstore.analysis.tallies import Tally, over_seeds, resampled
+from repstore.analysis.tallies import Tally
 from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
 from repstore.learning import Lesson, Measure, Method, Outcome, learn
 from repstore.results import ResultTable, column_of
 from repstore.sampling import check_memory, check_sample
+from repstore.telling import Told
 from repstore.spec import PairFeature, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 from repstore.tasks import Asked, Task, task_of
-from repstore.trained_tables import result_of
+from repstore.trained_tables import result_of, scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def fit_probes(
                 for feature in features
             ]
     n_total = sum(len(_with_first(run, run.layers(layers))) for run, *_ in jobs)
-    told = _Told(progress, n_total)
+    told = Told(progress, n_total)
     return [_fit(run, lesson, method, feature, layers, asked, told) for run, lesson, method, feature in jobs]
 
 
@@ -157,28 +156,6 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
     return result_of(table, provenance, list(dict.fromkeys(notes)))
 
 
-class _Told:
-    """Progress over all layers of all probes, from several threads."""
-
-    def __init__(self, progress: Callable[[Progress], None], n_total: int) -> None:
-        self._progress, self._n_total, self._n_done = progress, n_total, 0
-        self._message = "Probing"
-
-    def begin(self, message: str) -> None:
-        """What is done from here on."""
-        self._message = message
-        self.still()
-
-    def still(self) -> None:
-        """Nothing is new."""
-        self._progress(Progress(self._message, self._n_done, self._n_total, unit="layers"))
-
-    def done(self) -> None:
-        """Another layer is done."""
-        self._n_done += 1
-        self.still()
-
-
 def _lessons(task: Task, asked: TrainedProbe) -> dict[Measure, Lesson]:
     """The problems of a task, by how they are measured: the code of a text needs no lemmas apart."""
     lessons: dict[Measure, Lesson] = {}
@@ -201,7 +178,7 @@ def _fit(
     feature: PairFeature | None,
     layers: Layers,
     asked: TrainedProbe,
-    told: _Told,
+    told: Told,
 ) -> Fitted:
     from threadpoolctl import threadpool_limits
 
@@ -227,53 +204,33 @@ def _fit(
 def _rows(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
     """What the probes of a run score, a row for each layer."""
     outcomes = [fitted.outcomes[str(layer)] for layer in fitted.layers]
-    by_lemma = fitted.lesson.strict is not fitted.lesson.loose
-    score = _resampled([outcome.score for outcome in outcomes], resampling)
-    loose, control = (
-        _resampled([getattr(outcome, name) for outcome in outcomes], resampling)
-        for name in ("loose", "control")
-    )
-    low, high = bootstrap.interval(score)
-    selective_low, selective_high = bootstrap.interval(loose - control)
-    values = np.array([outcome.score.score for outcome in outcomes])
-    main = {"bits": "compression"}.get(fitted.method.measure, _name_of_score(fitted.lesson.task))
-    best = scoring.best_layers(Scores(main, {main: values}, score, len(fitted.lesson.task)))
     first = fitted.outcomes.get("0")
+    main = "compression" if fitted.method.measure == "bits" else _name_of_score(fitted.lesson.task)
+    scores = scored(
+        main,
+        [outcome.score for outcome in outcomes],
+        [outcome.control for outcome in outcomes],
+        first.score if first else None,
+        resampling,
+        loose=[outcome.loose for outcome in outcomes] if _by(fitted) == "lemma" else None,
+    )
+    what = {
+        "run": fitted.run.label,
+        "probe": fitted.method.name,
+        "label": fitted.lesson.task.name,
+        "feature": fitted.feature,
+    }
     about = _about(fitted)
     rows = []
-    for n, (layer, outcome) in enumerate(zip(fitted.layers, outcomes, strict=True)):
-        seeds_low, seeds_high = over_seeds(outcome.score.of_seeds)
-        of_loose, of_control = outcome.loose.score, outcome.control.score
-        rows.append(
-            {
-                "run": fitted.run.label,
-                "layer": layer,
-                "probe": fitted.method.name,
-                "label": fitted.lesson.task.name,
-                "feature": fitted.feature,
-                main: outcome.score.score,
-                "low": low[n],
-                "high": high[n],
-                "seeds_low": seeds_low,
-                "seeds_high": seeds_high,
-                "best": best[n],
-                "majority": about["majority"],
-                "layer_0": first.score.score if first else None,
-                "lemmas_shared": of_loose if by_lemma else None,
-                "control": of_control,
-                "selectivity": of_loose - of_control,
-                "selectivity_low": selective_low[n],
-                "selectivity_high": selective_high[n],
-                **about["counts"],
-                "n_parameters": outcome.first.network.n_parameters if outcome.first else None,
-                "setting": outcome.first.setting if outcome.first else None,
+    for layer, outcome, score in zip(fitted.layers, outcomes, scores, strict=True):
+        of_network = {"n_parameters": None, "setting": None}
+        if outcome.first is not None:
+            of_network = {
+                "n_parameters": outcome.first.network.n_parameters,
+                "setting": outcome.first.setting,
             }
-        )
+        rows.append({"run": what["run"], "layer": layer} | what | score | about | of_network)
     return rows
-
-
-def _resampled(tallies: Sequence[Tally], resampling: Resampling) -> np.ndarray:
-    return resampled(tallies, resampling)
 
 
 def _name_of_score(task: Task) -> str:
@@ -291,13 +248,13 @@ def _about(fitted: Fitted) -> dict[str, Any]:
         "n_classes": len(task.classes),
     }
     if fitted.method.measure == "bits":
-        return {"majority": _compression_of_prior(lesson), "counts": counts}
+        return {"majority": _compression_of_prior(lesson), **counts}
     seeds = [
         (one.test, *worth_of_most_frequent(one.targets, one.train, one.test, one.n_classes))
         for one in lesson.strict
     ]
     majority = Tally.of(seeds, lesson.units, int(lesson.units.max()) + 1).score
-    return {"majority": majority, "counts": counts}
+    return {"majority": majority, **counts}
 
 
 def _compression_of_prior(lesson: Lesson) -> float:

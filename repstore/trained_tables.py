@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
+from repstore.analysis.bootstrap import Resampling
+from repstore.analysis.scoring import Scores
+from repstore.analysis.tallies import Tally, over_seeds, resampled
 from repstore.results import Figure, ResultTable
 
 SCORES = {
@@ -19,6 +24,54 @@ SUBJECTS = {
     "mlp": "Probe with a hidden layer",
     "mdl": "Description length by a linear probe",
 }
+
+
+def scored(
+    main: str,
+    scores: Sequence[Tally],
+    controls: Sequence[Tally],
+    layer_0: Tally | None,
+    resampling: Resampling,
+    *,
+    loose: Sequence[Tally] | None = None,
+) -> list[dict[str, Any]]:
+    """What layers score, with intervals over examples and over seeds, and how selective they are.
+
+    Args:
+        main: what the score is called.
+        scores: of each layer.
+        controls: of the control task of each.
+        layer_0: the score of layer 0, if there is one.
+        resampling: of the intervals over examples; the same resamples for all layers.
+        loose: the score of each over the examples of `controls`, if these are others than those of `scores`.
+    """
+    of_scores = resampled(scores, resampling)
+    low, high = bootstrap.interval(of_scores)
+    beside = scores if loose is None else loose
+    gains = resampled(beside, resampling) - resampled(controls, resampling)
+    selective_low, selective_high = bootstrap.interval(gains)
+    values = np.array([one.score for one in scores])
+    best = scoring.best_layers(Scores(main, {main: values}, of_scores, scores[0].reached.shape[1]))
+    rows = []
+    for n, (score, control) in enumerate(zip(scores, controls, strict=True)):
+        seeds_low, seeds_high = over_seeds(score.of_seeds)
+        rows.append(
+            {
+                main: score.score,
+                "low": float(low[n]),
+                "high": float(high[n]),
+                "seeds_low": seeds_low,
+                "seeds_high": seeds_high,
+                "best": best[n],
+                "layer_0": layer_0.score if layer_0 else None,
+                "lemmas_shared": None if loose is None else loose[n].score,
+                "control": control.score,
+                "selectivity": beside[n].score - control.score,
+                "selectivity_low": float(selective_low[n]),
+                "selectivity_high": float(selective_high[n]),
+            }
+        )
+    return rows
 
 
 def result_of(table: pa.Table, provenance: dict[str, Any], notes: list[str]) -> ResultTable:
