@@ -181,9 +181,8 @@ def _arcs(found: FoundEdges, seed: int) -> Task:
     text are joined to has none of these.
     """
     random = np.random.default_rng(seed)
-    order = np.argsort(found.text_of_words, kind="stable")
-    texts, starts = np.unique(found.text_of_words[order], return_index=True)
-    words_of = dict(zip(texts.tolist(), np.split(found.words[order], starts[1:]), strict=True))
+    texts, starts = np.unique(found.word_texts, return_index=True)
+    words_of = dict(zip(texts.tolist(), np.split(found.word_ids, starts[1:]), strict=True))
     heads_of: dict[int, set[int]] = {}
     for head, dependent in zip(found.heads.tolist(), found.dependents.tolist(), strict=True):
         heads_of.setdefault(dependent, set()).add(head)

@@ -114,7 +114,7 @@ def fit_probes(
                 for method in asked.methods
                 for feature in features
             ]
-    n_total = sum(len(_with_first(run, run.layers(layers))) for run, *_ in jobs)
+    n_total = sum(len(run.after_layer_0(run.layers(layers))) for run, *_ in jobs)
     told = Told(progress, n_total)
     return [_fit(run, lesson, method, feature, layers, asked, told) for run, lesson, method, feature in jobs]
 
@@ -165,12 +165,6 @@ def _lessons(task: Task, asked: TrainedProbe) -> dict[Measure, Lesson]:
     return lessons
 
 
-def _with_first(run: Run, layers: Sequence[Any]) -> list[Any]:
-    """The layers, and layer 0, which others are compared with."""
-    first = [] if "0" in map(str, layers) or 0 not in run.vectors.layers else [0]
-    return [*first, *layers]
-
-
 def _fit(
     run: Run,
     lesson: Lesson,
@@ -184,7 +178,7 @@ def _fit(
 
     wanted = run.layers(layers)
     rows = run.vectors.rows(lesson.task.words)
-    names = _with_first(run, wanted)
+    names = run.after_layer_0(wanted)
     n_threads = min(n_processors(), len(names)) if method.in_threads else 1
     told.begin(f"Probing {run.label}")
 

@@ -67,3 +67,7 @@ class Run:
         for layer in layers:
             self.vectors.check_layer(layer)
         return layers
+
+    def after_layer_0(self, layers: Sequence[int]) -> list[int]:
+        """The layers, after layer 0, if it is there and not among them: what others are compared with."""
+        return [*([0] if 0 in self.vectors.layers and "0" not in map(str, layers) else []), *layers]
