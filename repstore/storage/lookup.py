@@ -20,6 +20,7 @@ from repstore.errors import (
 )
 from repstore.spec import Span, Target
 from repstore.storage.catalog import Catalog
+from repstore.storage.edges import FoundEdges, find_edges
 from repstore.storage.layout import Layout
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
@@ -245,6 +246,10 @@ class Lookup:
         if corpus_id not in self._senses:
             self._senses[corpus_id] = find_senses(self._catalog, corpus_id, run.info.corpus)
         return self._senses[corpus_id]
+
+    def edges(self, run: Run, kind: str | None) -> FoundEdges:
+        """Edges between words of a run's corpus (`storage.edges.find_edges`)."""
+        return find_edges(self._catalog, run.info.spec.corpus_id, run.info.corpus, kind)
 
     def occurrences(self, run: Run) -> Occurrences:
         """Which words of a run's corpus belong together."""
