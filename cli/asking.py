@@ -54,7 +54,7 @@ def sql(
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],
     format: FormatOption = "table",
 ) -> None:
-    """Ask in SQL: tables runs corpora texts words pairs skipped parts, and the view vectors.
+    """Ask in SQL: tables runs corpora texts words pairs edges skipped parts, and the view vectors.
 
     Example: repstore sql store/ "SELECT lemma, count(*) AS uses FROM words GROUP BY lemma"
     """

@@ -22,7 +22,7 @@ def ingest(
         str,
         typer.Argument(
             help="Corpus: wic:FOLDER, senses:FILE.jsonl, text:FILE, or rawc, wictsv, mclwic, am2ico, scws, "
-            "usim, cosimlex, dwug, raganato or coarsewsd20 with a path (docs/corpora.md)."
+            "usim, cosimlex, dwug, raganato, coarsewsd20, conllu or sdp with a path (docs/corpora.md)."
         ),
     ],
     store: StorePath,
@@ -38,7 +38,8 @@ def ingest(
         WordChoice, typer.Option(help="The annotated words, or all words of the texts.")
     ] = "targets",
     split: Annotated[
-        list[str] | None, typer.Option(help="Only the texts and pairs of this split; repeatable.")
+        list[str] | None,
+        typer.Option(help="Only the texts of this split, with their pairs and edges; repeatable."),
     ] = None,
     pooling: Annotated[Pooling, typer.Option(help="How tokens become a word vector.")] = "mean",
     dtype: Annotated[DTypeChoice, typer.Option(help="Of the forward pass.")] = "auto",

@@ -98,7 +98,7 @@ def ingest(
         model: a short name (smollm2, minilm), a folder, a .gguf file or a Hugging Face id.
         templates: names of built-in templates, or ``NAME=PATTERN`` (`repstore.encode.templates`).
         words: the annotated words of the corpus, or all words of its texts.
-        splits: only the texts and pairs of these splits; all, unless given.
+        splits: only the texts of these splits, with their pairs and edges; all, unless given.
         pooling: how a word's tokens become one vector.
         dtype: of the forward pass; ``auto`` is bfloat16 on a GPU and float32 elsewhere.
         final_norm: read the last layer after the model's final norm, as transformers returns it, or before.

@@ -108,6 +108,20 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """A labelled edge from a word to one that depends on it, by their ordinals in the corpus (see `Pair`).
+
+    `kind` is the annotation that it is of, such as ``ud`` or ``dm``. `head` is None where the dependent hangs
+    on no word: the root of a tree, a top of a graph.
+    """
+
+    kind: str
+    head: int | None
+    dependent: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class CorpusInfo:
     """What ``corpus.json`` says."""
 
@@ -120,6 +134,7 @@ class CorpusInfo:
     n_texts: int
     n_words: int
     n_pairs: int
+    n_edges: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,8 +192,8 @@ class Store(Probes, Neighborhoods, Comparisons):
         return opened.vectors.layer(opened.layers([layer])[0])
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
-        """Ask in SQL: tables runs, corpora, texts, words, pairs, skipped, parts, and the view
-        vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a).
+        """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, and the
+        view vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a).
 
         Args:
             query: one SELECT statement.

@@ -100,7 +100,9 @@ def probe_structural(
     jobs = [(run, run.layers(layers)) for run in runs]
     told = Told(progress, sum(len(run.after_layer_0(of_run)) for run, of_run in jobs))
     for run, of_run in jobs:
-        trees = _trees(lookup, [one for one in runs if one.info.spec.corpus_id == run.info.spec.corpus_id], asked)
+        trees = _trees(
+            lookup, [one for one in runs if one.info.spec.corpus_id == run.info.spec.corpus_id], asked
+        )
         rows += _rows(run, of_run, trees, asked, told)
         if trees.n_left_out:
             notes.append(

@@ -119,7 +119,7 @@ def task_of(lookup: Lookup, runs: Sequence[Run], asked: Asked) -> Task:
 
 
 def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
-    found = lookup.labels(run, label)
+    found = lookup.word_labels(run, label)
     classes = tuple(sorted({one for labels in found.labels for one in labels}))
     places = {name: n for n, name in enumerate(classes)}
     if all(len(labels) == 1 for labels in found.labels):

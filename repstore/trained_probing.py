@@ -19,11 +19,11 @@ from repstore.errors import ArgumentError
 from repstore.learning import Lesson, Measure, Method, Outcome, learn
 from repstore.results import ResultTable, column_of
 from repstore.sampling import check_memory, check_sample
-from repstore.telling import Told
 from repstore.spec import PairFeature, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 from repstore.tasks import Asked, Task, task_of
+from repstore.telling import Told
 from repstore.trained_tables import result_of, scored
 
 

@@ -63,6 +63,16 @@ PAIRS = pa.schema(
     ]
 )
 
+EDGES = pa.schema(
+    [
+        pa.field("corpus_id", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("word_a", pa.int64()),
+        pa.field("word_b", pa.int64(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+    ]
+)
+
 SKIPPED = pa.schema(
     [
         pa.field(WORD_ID, pa.int64(), nullable=False),

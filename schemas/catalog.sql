@@ -5,7 +5,8 @@ CREATE TABLE corpora (
     source    VARCHAR NOT NULL,
     n_texts   BIGINT NOT NULL,
     n_words   BIGINT NOT NULL,
-    n_pairs   BIGINT NOT NULL
+    n_pairs   BIGINT NOT NULL,
+    n_edges   BIGINT NOT NULL
 );
 
 CREATE TABLE texts (
@@ -38,6 +39,15 @@ CREATE TABLE pairs (
     word_b    BIGINT NOT NULL,
     label     BOOLEAN,
     score     DOUBLE
+);
+
+-- word_a is the head; NULL where word_b hangs on no word: the root of a tree, a top of a graph.
+CREATE TABLE edges (
+    corpus_id VARCHAR NOT NULL,
+    kind      VARCHAR NOT NULL,
+    word_a    BIGINT,
+    word_b    BIGINT NOT NULL,
+    label     VARCHAR NOT NULL
 );
 
 CREATE TABLE runs (

@@ -28,6 +28,7 @@ KINDS = [
     "corpora/*/texts.parquet",
     "corpora/*/words.parquet",
     "corpora/*/pairs.parquet",
+    "corpora/*/edges.parquet",
     "runs/*/run.json",
     "runs/*/parts/part-00001.parquet",
     "runs/*/skipped/part-00000.parquet",

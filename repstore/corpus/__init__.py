@@ -1,4 +1,4 @@
-"""Text in: one reader per format. A corpus is a stream of texts with their words, then of pairs.
+"""Text in: one reader per format. A corpus is a stream of texts with their words, of pairs and of edges.
 
 =======================  ======================================================================
 source                   what it reads
@@ -16,6 +16,8 @@ source                   what it reads
 ``dwug:FOLDER``          DWUG, uses of a word with judgments of their relatedness
 ``raganato:PATH``        SemCor, Senseval and SemEval as in the unified evaluation framework
 ``coarsewsd20:FOLDER``   CoarseWSD-20, twenty nouns in their coarse senses
+``conllu:PATH``          CoNLL-U, the trees of Universal Dependencies
+``sdp:PATH``             SDP, graphs of semantic dependencies
 =======================  ======================================================================
 """
 
@@ -26,6 +28,7 @@ from pathlib import Path
 
 from repstore.corpus.am2ico import read_am2ico
 from repstore.corpus.coarsewsd20 import read_coarsewsd20
+from repstore.corpus.conllu import read_conllu
 from repstore.corpus.cosimlex import read_cosimlex
 from repstore.corpus.dwug import read_dwug
 from repstore.corpus.mclwic import read_mclwic
@@ -33,6 +36,7 @@ from repstore.corpus.plain import read_text
 from repstore.corpus.raganato import read_raganato
 from repstore.corpus.rawc import read_rawc
 from repstore.corpus.scws import read_scws
+from repstore.corpus.sdp import read_sdp
 from repstore.corpus.senses import read_senses
 from repstore.corpus.source import Corpus
 from repstore.corpus.usim import read_usim
@@ -56,6 +60,8 @@ READERS: dict[str, Callable[[Path], Corpus]] = {
     "dwug": read_dwug,
     "raganato": read_raganato,
     "coarsewsd20": read_coarsewsd20,
+    "conllu": read_conllu,
+    "sdp": read_sdp,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from repstore.corpus.source import CHUNK, Corpus, lines
 from repstore.errors import CorpusError
-from repstore.spec import Pair, Text, Word
+from repstore.spec import Edge, Pair, Text, Word
 
 
 def read_text(path: Path) -> Corpus:
@@ -44,24 +44,32 @@ def words_of(text: str) -> Iterator[Word]:
 def with_all_words(corpus: Corpus) -> Corpus:
     """A corpus in which every word of every text is a word, annotated where it was before.
 
-    Which these are the corpus itself says, or else blanks and punctuation (`words_of`). Pairs are kept. Its
-    name ends in ``-all``, so that it can stand in a store beside the corpus itself.
+    Which these are the corpus itself says, or else blanks and punctuation (`words_of`). Pairs and edges are
+    kept. Its name ends in ``-all``, so that it can stand in a store beside the corpus itself.
     """
 
     def texts() -> Iterator[Text]:
         for text in corpus.texts():
             yield replace(text, words=tuple(word for word, _ in _filled(text)))
 
-    def pairs() -> Iterator[Pair]:
-        ordinals = [
-            n
-            for n, annotated in enumerate(flag for text in corpus.texts() for _, flag in _filled(text))
-            if annotated
-        ]
-        for pair in corpus.pairs():
-            yield replace(pair, word_a=ordinals[pair.word_a], word_b=ordinals[pair.word_b])
+    def ordinals() -> list[int]:
+        """Of every annotated word: its place among all."""
+        flags = (annotated for text in corpus.texts() for _, annotated in _filled(text))
+        return [n for n, annotated in enumerate(flags) if annotated]
 
-    return replace(corpus, name=f"{corpus.name}-all", texts=texts, pairs=pairs, words="all")
+    def pairs() -> Iterator[Pair]:
+        place = ordinals()
+        for pair in corpus.pairs():
+            yield replace(pair, word_a=place[pair.word_a], word_b=place[pair.word_b])
+
+    def edges() -> Iterator[Edge]:
+        place: list[int] = []
+        for edge in corpus.edges():
+            place = place or ordinals()  # most corpora have no edges, and need not be read for them
+            head = None if edge.head is None else place[edge.head]
+            yield replace(edge, head=head, dependent=place[edge.dependent])
+
+    return replace(corpus, name=f"{corpus.name}-all", texts=texts, pairs=pairs, edges=edges, words="all")
 
 
 def _filled(text: Text) -> list[tuple[Word, bool]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repstore.errors import CorpusError
-from repstore.spec import Pair, Text, WordChoice
+from repstore.spec import Edge, Pair, Text, WordChoice
 
 CHUNK = re.compile(r"\S+")
 """A stretch between blanks; `Word.position` counts these."""
@@ -20,10 +20,11 @@ SEVERAL = ";"
 
 @dataclass(frozen=True)
 class Corpus:
-    """A named corpus. `texts` and `pairs` start a fresh pass over the source at every call.
+    """A named corpus. `texts`, `pairs` and `edges` start a fresh pass over the source at every call.
 
-    Words are numbered in the order of the texts; pairs refer to these ordinals. `words` says whether they are
-    the annotated ones or all words of the texts; `splits`, of which splits, if not of all there are.
+    Words are numbered in the order of the texts; pairs and edges refer to these ordinals. `words` says
+    whether they are the annotated ones or all words of the texts; `splits`, of which splits, if not of all
+    there are.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Corpus:
     pairs: Callable[[], Iterator[Pair]]
     words: WordChoice = "targets"
     splits: tuple[str, ...] | None = None
+    edges: Callable[[], Iterator[Edge]] = lambda: iter(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
 from repstore.storage.runs import read_runs
 
-INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LISTED_PARTS = """
@@ -76,9 +76,9 @@ def _build(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     connection.execute("BEGIN")
     for corpus in read_corpora(layout):
         files = layout.corpus(corpus.corpus_id)
-        values = (corpus.corpus_id, corpus.name, corpus.source)
-        connection.execute(INSERT_CORPUS, [*values, corpus.n_texts, corpus.n_words, corpus.n_pairs])
-        for table, path in (("texts", files.texts), ("words", files.words), ("pairs", files.pairs)):
+        counts = (corpus.n_texts, corpus.n_words, corpus.n_pairs, corpus.n_edges)
+        connection.execute(INSERT_CORPUS, [corpus.corpus_id, corpus.name, corpus.source, *counts])
+        for table, path in files.tables.items():
             connection.execute(COPY_TABLE.format(table=table), [str(path)])
     for run in read_runs(layout):
         _insert_run(connection, layout, run)

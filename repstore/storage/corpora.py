@@ -1,4 +1,4 @@
-"""Corpora on disk: three Parquet files and a JSON file each, immutable."""
+"""Corpora on disk: four Parquet files and a JSON file each, immutable."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from repstore.corpus import Corpus
 from repstore.errors import CorpusError, StoreError
-from repstore.schemas import ID_STRIDE, PAIRS, TEXTS, WORDS
-from repstore.spec import CorpusInfo, Pair, Text, Word
+from repstore.schemas import EDGES, ID_STRIDE, PAIRS, TEXTS, WORDS
+from repstore.spec import CorpusInfo, Edge, Pair, Text, Word
 from repstore.storage.files import (
     TEMPORARY,
     fresh_folder,
@@ -46,7 +46,7 @@ def identify(corpus: Corpus, name: str | None = None) -> CorpusInfo:
         CorpusError: malformed input, or no words in it.
     """
     tally = _Tally(corpus)
-    for _ in chain(tally.texts(), tally.pairs()):
+    for _ in chain(tally.texts(), tally.pairs(), tally.edges()):
         pass
     return tally.info(name)
 
@@ -80,12 +80,13 @@ def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> CorpusInfo
     try:
         _write_texts_and_words(draft, tally, info)
         _write_pairs(draft, tally, info)
+        _write_edges(draft, tally, info)
     except OSError:
         shutil.rmtree(draft.root)  # a full disk, above all: give its space back
         raise
     if tally.info(info.name) != info:
         raise CorpusError(f"{info.source} changed while it was read. Run the command again.")
-    files = {path.name: sha256_of(path) for path in (draft.texts, draft.words, draft.pairs)}
+    files = {path.name: sha256_of(path) for path in draft.tables.values()}
     write_json(draft.info, dataclasses.asdict(info) | {"files": files})
     sync_folder(draft.root)
     publish(draft.root, final.root)
@@ -121,7 +122,7 @@ class _Tally:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
         self._sha = hashlib.sha256()
-        self._n_texts = self._n_words = self._n_pairs = 0
+        self._n_texts = self._n_words = self._n_pairs = self._n_edges = 0
 
     def texts(self) -> Iterator[Text]:
         """The texts. There must be a word in them."""
@@ -142,6 +143,13 @@ class _Tally:
             self._n_pairs += 1
             yield pair
 
+    def edges(self) -> Iterator[Edge]:
+        """The edges, to be read after the pairs."""
+        for edge in self._corpus.edges():
+            self._add(_fields_of_edge(edge))
+            self._n_edges += 1
+            yield edge
+
     def _add(self, fields: Sequence[object]) -> None:
         self._sha.update(json.dumps(fields).encode() + b"\n")
 
@@ -161,11 +169,13 @@ class _Tally:
             n_texts=self._n_texts,
             n_words=self._n_words,
             n_pairs=self._n_pairs,
+            n_edges=self._n_edges,
         )
 
 
 _fields_of_word = attrgetter(*(field.name for field in dataclasses.fields(Word)))
 _fields_of_pair = attrgetter(*(field.name for field in dataclasses.fields(Pair)))
+_fields_of_edge = attrgetter(*(field.name for field in dataclasses.fields(Edge)))
 _columns_of_word = attrgetter(*("pieces" if name == "spans" else name for name in WORDS.names[2:]))
 
 
@@ -217,3 +227,12 @@ def _write_pairs(files: CorpusLayout, tally: _Tally, info: CorpusInfo) -> None:
         words = (base + pair.word_a, base + pair.word_b)
         pairs.add((n, info.corpus_id, pair.split, *words, pair.label, pair.score))
     pairs.close()
+
+
+def _write_edges(files: CorpusLayout, tally: _Tally, info: CorpusInfo) -> None:
+    base = info.code * ID_STRIDE
+    edges = _Table(files.edges, EDGES)
+    for edge in tally.edges():
+        head = None if edge.head is None else base + edge.head
+        edges.add((info.corpus_id, edge.kind, head, base + edge.dependent, edge.label))
+    edges.close()

@@ -108,6 +108,16 @@ class CorpusLayout:
         """``pairs.parquet``."""
         return self.root / "pairs.parquet"
 
+    @property
+    def edges(self) -> Path:
+        """``edges.parquet``."""
+        return self.root / "edges.parquet"
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """All tables by the name that they have in the catalog."""
+        return {"texts": self.texts, "words": self.words, "pairs": self.pairs, "edges": self.edges}
+
 
 @dataclass(frozen=True, slots=True)
 class RunLayout:

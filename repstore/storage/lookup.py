@@ -21,6 +21,7 @@ from repstore.errors import (
 )
 from repstore.spec import Span, Target
 from repstore.storage.catalog import Catalog
+from repstore.storage.edges import FoundEdges, find_edges
 from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
 from repstore.storage.labels import FoundLabels, find_labels
 from repstore.storage.layout import Layout
@@ -252,6 +253,10 @@ class Lookup:
     def labelled_pairs(self, run: Run) -> LabelledPairs:
         """Pairs of a run's corpus that have a label."""
         return find_labelled_pairs(self._catalog, run.info.spec.corpus_id, run.info.corpus)
+
+    def edges(self, run: Run, kind: str | None) -> FoundEdges:
+        """Edges between words of a run's corpus (`storage.edges.find_edges`)."""
+        return find_edges(self._catalog, run.info.spec.corpus_id, run.info.corpus, kind)
 
     def occurrences(self, run: Run) -> Occurrences:
         """Which words of a run's corpus belong together."""

@@ -135,7 +135,7 @@ class _Check:
         unit = self._name(files.root)
         damaged = list(self._json(files.info, unit))
         yield from damaged
-        paths = (files.texts, files.words, files.pairs)
+        paths = tuple(files.tables.values())
         self._known.update(paths)
         if damaged:
             return
@@ -143,7 +143,8 @@ class _Check:
         if info.corpus_id != files.root.name:
             yield self._damaged(files.info, f"it describes corpus {info.corpus_id}", unit)
         touched = f"{info.n_words:,} words of corpus {info.name}"
-        for path, n_rows in zip(paths, (info.n_texts, info.n_words, info.n_pairs), strict=True):
+        counts = (info.n_texts, info.n_words, info.n_pairs, info.n_edges)
+        for path, n_rows in zip(paths, counts, strict=True):
             wrong = self._hash(path, digests[path.name], touched, unit)
             yield from wrong
             if not wrong and pq.read_metadata(path).num_rows != n_rows:
