@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -101,27 +101,26 @@ def _command(name: TrainedName) -> Callable[..., None]:
         plot: PlotOption = None,
     ) -> None:
         opened = open_store(store, transform)
+        options: dict[str, Any] = {
+            "label": label,
+            "run": runs_of(opened, run),
+            "layer": layers_of(layers),
+            "features": names_of(feature) if feature else "all",
+            "edges": edges and names_of(edges),
+            "split_by": split_by,
+            "train_on": train_on,
+            "select_on": select_on,
+            "evaluate_on": evaluate_on,
+            "at_least": at_least,
+            "where": where,
+            "sample": sample,
+            "n_seeds": seeds,
+            "seed": seed,
+            "resamples": resamples,
+            "memory": bytes_of(memory),
+        }
         with showing_progress() as progress:
-            result = opened.probe(
-                name,
-                label=label,
-                run=runs_of(opened, run),
-                layer=layers_of(layers),
-                features=names_of(feature) if feature else "all",
-                edges=edges and names_of(edges),
-                split_by=split_by,
-                train_on=train_on,
-                select_on=select_on,
-                evaluate_on=evaluate_on,
-                at_least=at_least,
-                where=where,
-                sample=sample,
-                n_seeds=seeds,
-                seed=seed,
-                resamples=resamples,
-                memory=bytes_of(memory),
-                progress=progress,
-            )
+            result = opened.probe(name, **options, progress=progress)
         show(result, format, plot)
 
     return command

@@ -121,13 +121,14 @@ def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
     loose = Division(train, select, test)
     if by == "text":
         return Plan(seed, loose, loose)
-    apart = [rows[~np.isin(task.lemmas[rows], task.lemmas[test])] for rows in (train, select)]
-    if not all(map(len, apart)):
+    in_test = np.isin(task.lemmas, task.lemmas[test])
+    apart = Division(train[~in_test[train]], select[~in_test[select]], test)
+    if not (len(apart.train) and len(apart.select)):
         raise ResultError(
             f'All lemmas of split "{dividing.train_on}" are in "{dividing.evaluate_on}", too: none is left '
             "to train on. Divide by text (--split-by text)."
         )
-    return Plan(seed, Division(*apart, test), loose)
+    return Plan(seed, apart, loose)
 
 
 def _split(task: Task, name: str | None) -> np.ndarray:

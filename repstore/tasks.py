@@ -239,7 +239,7 @@ def _with_vectors(lookup: Lookup, runs: Sequence[Run], task: Task, where: str | 
         if not len(task):
             raise ResultError(f'No word with a {task.name} meets "{where}".')
     rows = [run.vectors.rows(task.words) for run in runs]
-    there: np.ndarray = (np.concatenate(rows, axis=1) >= 0).all(axis=1)
+    there = np.all(np.concatenate(rows, axis=1) >= 0, axis=1)
     if not there.any():
         labels = ", ".join(dict.fromkeys(run.label for run in runs))
         raise ResultError(f"No word that is asked for has a vector in {labels}. Finish their ingest.")

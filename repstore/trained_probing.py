@@ -217,7 +217,7 @@ def _rows(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
     about = _about(fitted)
     rows = []
     for layer, outcome, score in zip(fitted.layers, outcomes, scores, strict=True):
-        of_network = {"n_parameters": None, "setting": None}
+        of_network: dict[str, float | None] = {"n_parameters": None, "setting": None}
         if outcome.first is not None:
             of_network = {
                 "n_parameters": outcome.first.network.n_parameters,
