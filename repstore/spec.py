@@ -47,6 +47,7 @@ Target = Literal["label", "score"]
 Clustering = Literal["kmeans", "agglomerative"]
 PairFeature = Literal["difference", "product", "concat", "cosine"]
 SplitBy = Literal["lemma", "text"]
+MatrixKey = Literal["word_id", "form", "lemma", "sense", "text_id", "text"]
 MixKind = Literal["scalar", "attention"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
 MEMORY = 2 << 30

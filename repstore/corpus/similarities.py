@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from repstore.corpus.source import Place
-from repstore.corpus.tables import fields, number, table
+from repstore.corpus.tables import delimiter_of, fields, number, table, written
 from repstore.errors import CorpusError
 
 SIDES = ("word_a", "word_b")
 VALUES = ("similarity", "score")
 """Names of the column of similarities; the first that is there counts."""
-
-EXACT = 1 << 53
-"""From here on float64 lacks whole numbers, so that one may stand for another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +65,7 @@ def _is_id(word: str) -> bool:
 
 def _text(path: Path) -> Iterator[tuple[Place, str, str, str]]:
     """Rows of a text file: between tabs if its first line has one, else between commas."""
-    _, header = next(fields(path), (None, [""]))
-    delimiter = "\t" if len(header) > 1 else ","
+    delimiter = delimiter_of(path)
     _, header = next(fields(path, delimiter), (None, []))
     value = _value_column([name.strip() for name in header])
     for at, row in table(path, (*SIDES, value), delimiter=delimiter):
@@ -90,15 +86,8 @@ def _parquet(path: Path) -> Iterator[tuple[Place, str, str, str]]:
     except (OSError, pa.ArrowException) as error:
         raise CorpusError(f"{path} cannot be read as Parquet: {error}") from None
     for line, row in enumerate(rows, 1):
-        word_a, word_b, value = (_written(row[name]) for name in columns)
+        word_a, word_b, value = (written(row[name]) for name in columns)
         yield Place(path, line), word_a, word_b, value
-
-
-def _written(value: object) -> str:
-    """A value of Parquet as text would have it; a whole float without its decimal places."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
-        value = int(value)
-    return "" if value is None else str(value).strip()
 
 
 def _value_column(names: list[str]) -> str:
