@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -58,6 +59,18 @@ SampleOption = Annotated[int | None, typer.Option(min=2, help="Only so many exam
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")]
 FirstSeedOption = Annotated[int, typer.Option("--seed", min=0, help="The first of the seeds.")]
 
+MatrixOption = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="CSV, TSV, Parquet or npz: a column form, lemma, sense, word_id, text or text_id, and numbers.",
+    ),
+]
+FoldsOption = Annotated[
+    SplitBy,
+    typer.Option("--split-by", help="Not predicted from itself, beside a row of the table."),
+]
+
 ABOUT: dict[TrainedName, str] = {
     "linear": "Can a linear map read it from a layer? Logistic regression, with a control task.",
     "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs repstore[train].",
@@ -75,6 +88,8 @@ def add_to(probe: typer.Typer) -> None:
     for name in ABOUT:
         help = f"{ABOUT[name]}\n\nExample: repstore probe {name} store/ {EXAMPLES[name]}"
         probe.command(name, help=help)(_command(name))
+    for command in (structural, ridge, abstraction):
+        probe.command()(command)
 
 
 def _command(name: TrainedName) -> Callable[..., None]:
@@ -124,3 +139,122 @@ def _command(name: TrainedName) -> Callable[..., None]:
         show(result, format, plot)
 
     return command
+
+
+def structural(
+    store: StorePath,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    edges: Annotated[
+        str | None, typer.Option(help="Kind of edges; not needed if the corpus has one.")
+    ] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="Of the linear map; 64 unless given.")] = None,
+    sample: Annotated[int | None, typer.Option(min=3, help="Only so many sentences; else all.")] = None,
+    transform: TransformOption = None,
+    seeds: SeedsOption = 5,
+    seed: FirstSeedOption = 0,
+    resamples: ResamplesOption = 10_000,
+    memory: MemoryOption = "2GB",
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Are distances of words those of their tree, under a linear map? Needs repstore[train].
+
+    Example: repstore probe structural store/ --edges ud --layers 0,8,16 --plot trees.png
+    """
+    opened = open_store(store, transform)
+    with showing_progress() as progress:
+        result = opened.probe(
+            "structural",
+            run=runs_of(opened, run),
+            layer=layers_of(layers),
+            edges=edges,
+            rank=rank,
+            sample=sample,
+            n_seeds=seeds,
+            seed=seed,
+            resamples=resamples,
+            memory=bytes_of(memory),
+            progress=progress,
+        )
+    show(result, format, plot)
+
+
+def ridge(
+    store: StorePath,
+    matrix: MatrixOption,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    split_by: FoldsOption = "lemma",
+    where: WhereOption = None,
+    sample: SampleOption = None,
+    transform: TransformOption = None,
+    seeds: SeedsOption = 5,
+    seed: FirstSeedOption = 0,
+    resamples: ResamplesOption = 10_000,
+    memory: MemoryOption = "2GB",
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """How well does a linear map of a layer predict a table of numbers, such as norms or voxels?
+
+    Example: repstore probe ridge store/ --matrix norms.csv --run smollm2/base --plot norms.png
+    """
+    opened = open_store(store, transform)
+    with showing_progress() as progress:
+        result = opened.probe(
+            "ridge",
+            matrix=matrix,
+            run=runs_of(opened, run),
+            layer=layers_of(layers),
+            split_by=split_by,
+            where=where,
+            sample=sample,
+            n_seeds=seeds,
+            seed=seed,
+            resamples=resamples,
+            memory=bytes_of(memory),
+            progress=progress,
+        )
+    show(result, format, plot)
+
+
+def abstraction(
+    store: StorePath,
+    matrix: MatrixOption,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    scale: Annotated[int, typer.Option(min=1, help="By which neighbors a dimension is seen.")] = 1,
+    split_by: FoldsOption = "lemma",
+    where: WhereOption = None,
+    sample: SampleOption = None,
+    transform: TransformOption = None,
+    seeds: SeedsOption = 5,
+    seed: FirstSeedOption = 0,
+    resamples: ResamplesOption = 10_000,
+    memory: MemoryOption = "2GB",
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Do layers of many dimensions predict a table of numbers best? Both, and how they go together.
+
+    Example: repstore probe abstraction store/ --matrix norms.csv --run smollm2/base --plot phases.png
+    """
+    opened = open_store(store, transform)
+    with showing_progress() as progress:
+        result = opened.probe(
+            "abstraction",
+            matrix=matrix,
+            run=runs_of(opened, run),
+            layer=layers_of(layers),
+            scale=scale,
+            split_by=split_by,
+            where=where,
+            sample=sample,
+            n_seeds=seeds,
+            seed=seed,
+            resamples=resamples,
+            memory=bytes_of(memory),
+            progress=progress,
+        )
+    show(result, format, plot)

@@ -30,7 +30,7 @@ from repstore.spec import (
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Runs
 from repstore.storage.pairs import ALL
-from repstore.trained_questions import Features, ask_trained
+from repstore.trained_questions import Features, ask_matrix, ask_structural, ask_trained
 
 
 class Probes:
@@ -130,6 +130,60 @@ class Probes:
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> ResultTable: ...
 
+    @overload
+    def probe(
+        self,
+        name: Literal["structural"],
+        *,
+        run: Runs = None,
+        layer: Layers = "all",
+        edges: str | None = None,
+        rank: int | None = None,
+        sample: int | None = None,
+        n_seeds: int = 5,
+        seed: int = 0,
+        resamples: int = 10_000,
+        memory: int = MEMORY,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> ResultTable: ...
+
+    @overload
+    def probe(
+        self,
+        name: Literal["ridge"],
+        *,
+        matrix: str | Path,
+        run: Runs = None,
+        layer: Layers = "all",
+        split_by: SplitBy | None = "lemma",
+        where: str | None = None,
+        sample: int | None = None,
+        n_seeds: int = 5,
+        seed: int = 0,
+        resamples: int = 10_000,
+        memory: int = MEMORY,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> ResultTable: ...
+
+    @overload
+    def probe(
+        self,
+        name: Literal["abstraction"],
+        *,
+        matrix: str | Path,
+        run: Runs = None,
+        layer: Layers = "all",
+        scale: int = 1,
+        split_by: SplitBy | None = "lemma",
+        where: str | None = None,
+        sample: int | None = None,
+        n_seeds: int = 5,
+        seed: int = 0,
+        resamples: int = 10_000,
+        memory: int = MEMORY,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> ResultTable: ...
+
     def probe(self, name: str, **options: Any) -> ResultTable:
         r"""Ask every layer of runs what it knows of meaning: a score for each, with its interval.
 
@@ -143,6 +197,10 @@ class Probes:
         - ``linear``, ``mlp``, ``mdl``: can a probe that is trained on some words say a label of others?
           Accuracy (of several labels micro-averaged F1), or how far a code by the probe compresses the
           labels; beside a majority, layer 0, and a control task (docs/probing.md)
+        - ``structural``: are distances of words those of their tree, under a linear map? UUAS, and the
+          correlation of distances
+        - ``ridge``: how well does a linear map predict a table of numbers? ``abstraction``: that, beside the
+          dimension of each layer
 
         Intervals are of `resamples` bootstrap resamples of the pairs, words or, of ``wsi``, lemmas
         (`analysis.bootstrap`). Splits are named as the corpus names them; "all" is every pair or word.
@@ -198,6 +256,16 @@ class Probes:
                 - n_seeds, seed: 5 seeds from 0 on, unless given. Each draws the split and the control task.
                 - memory, progress: most bytes to work in; told how many layers are done.
 
+                Of ``structural``: edges, sample (of sentences), n_seeds, seed, memory, progress as above, and
+
+                - rank: of the linear map, 64 unless given.
+
+                Of ``ridge`` and ``abstraction``: split_by, where, sample, n_seeds, seed, memory, progress as
+                above, and
+
+                - matrix: a table of numbers (`corpus.matrices.read_matrix`).
+                - scale (``abstraction``): by which neighbors a dimension is seen (`analysis.dimension`).
+
         Returns:
             One row per run and layer, each with run, layer, the score with its low and high, and best ("best"
             in the run, or "as good": the interval of the difference holds 0). Of
@@ -211,7 +279,14 @@ class Probes:
               n_monosemous and n_missing (words left out).
             - ``wsi``: ari, v_measure (means of words), macro_ari, macro_v_measure (means of lemmas),
               random_v_measure, n_words, n_lemmas, n_trivial, n_several and n_missing (words left out).
-            - ``linear``, ``mlp``, ``mdl``: see `trained_probing` and docs/probing.md.
+            - ``linear``, ``mlp``, ``mdl``: accuracy, f1 or compression, seeds_low and seeds_high (interval of
+              the mean over seeds), majority, layer_0, lemmas_shared (the score if lemmas are not kept apart),
+              control (score of the control task), selectivity with its low and high, n_train, n_select,
+              n_test, n_classes, n_parameters, and setting (the penalty, or the epoch, that was chosen).
+            - ``structural``: uuas, spearman, chain and chain_spearman (words as far apart as in the
+              sentence), and the same.
+            - ``ridge``: r_squared, r, and the same; ``abstraction``: dimension beside r_squared, and their
+              correlations over layers.
 
         Raises:
             NotFoundError: no such probe, run, layer, split, lemma or part of speech.
@@ -231,6 +306,10 @@ class Probes:
             ask = _pairs
         elif name in get_args(TrainedName):
             ask = ask_trained
+        elif name == "structural":
+            ask = ask_structural
+        elif name in ("ridge", "abstraction"):
+            ask = ask_matrix
         return ask(self._lookup, name, **asked.kwargs)
 
 

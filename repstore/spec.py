@@ -48,6 +48,7 @@ Clustering = Literal["kmeans", "agglomerative"]
 TrainedName = Literal["linear", "mlp", "mdl"]
 PairFeature = Literal["difference", "product", "concat", "cosine"]
 SplitBy = Literal["lemma", "text"]
+MatrixKey = Literal["word_id", "form", "lemma", "sense", "text_id", "text"]
 MixKind = Literal["scalar", "attention"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
 MEMORY = 2 << 30

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from repstore.abstraction import Abstraction, abstraction
 from repstore.analysis.logistic import logistic
 from repstore.corpus.labels import LabelTable, read_labels
 from repstore.dividing import Dividing
 from repstore.errors import ArgumentError, check_choice
 from repstore.learning import Method
+from repstore.matrix_in_use import RidgeProbe
 from repstore.results import ResultTable
+from repstore.ridge_probe import probe_ridge
 from repstore.spec import PairFeature, Progress, SplitBy, TrainedName
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Runs
+from repstore.structural_probing import StructuralProbe, probe_structural
 from repstore.tasks import ARCS, OF_PAIRS, RELATIONS, Asked
 from repstore.trained_probing import TrainedProbe, probe_trained
 
@@ -64,6 +68,37 @@ def ask_trained(
         memory=memory,
     )
     return probe_trained(lookup, lookup.several(run), layer, asked, progress)
+
+
+def ask_structural(
+    lookup: Lookup,
+    _: str,
+    *,
+    run: Runs,
+    layer: Layers,
+    progress: Callable[[Progress], None],
+    **asked: Any,
+) -> ResultTable:
+    """Ask the structural probe, as `Store.probe` does."""
+    return probe_structural(lookup, lookup.several(run), layer, StructuralProbe(**asked), progress)
+
+
+def ask_matrix(
+    lookup: Lookup,
+    name: Literal["ridge", "abstraction"],
+    *,
+    run: Runs,
+    layer: Layers,
+    progress: Callable[[Progress], None],
+    matrix: str | Path,
+    scale: int = 1,
+    **asked: Any,
+) -> ResultTable:
+    """Ask how layers predict a table of numbers, as `Store.probe` does."""
+    opened, ridge = lookup.several(run), RidgeProbe(Path(matrix), **asked)
+    if name == "ridge":
+        return probe_ridge(lookup, opened, layer, ridge, progress)
+    return abstraction(lookup, opened, layer, Abstraction(ridge, scale), progress)
 
 
 def methods_of(name: TrainedName) -> tuple[Method, ...]:

@@ -52,6 +52,38 @@ class WordInputs:
 
 
 @dataclass(frozen=True, eq=False)
+class MeanInputs:
+    """Means of the vectors of several words, such as those of a text.
+
+    Attributes:
+        vectors: of a layer.
+        rows: which rows of it are meant, example by example. *Shape:* (n_words,), int64.
+        starts: where each example begins among these, and where the last ends; none is empty.
+            *Shape:* (n + 1,), int64.
+    """
+
+    vectors: LayerVectors
+    rows: np.ndarray
+    starts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def width(self) -> int:
+        """Width of a vector."""
+        return self.vectors.d_model
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Some examples, copied. *Shape:* (n, width), float32."""
+        made = np.empty((len(rows), self.width), np.float32)
+        for n, row in enumerate(rows):
+            words = self.vectors.take(self.rows[self.starts[row] : self.starts[row + 1]])
+            made[n] = words.mean(axis=0, dtype=np.float64)
+        return made
+
+
+@dataclass(frozen=True, eq=False)
 class PairInputs:
     """Features of pairs of words, made of their vectors in a space.
 

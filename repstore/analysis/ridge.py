@@ -12,11 +12,8 @@ import numpy as np
 
 from repstore.analysis.aligned import Aligned, check_enough
 from repstore.analysis.directions import centered_words, directions, spread, within
+from repstore.analysis.shrinkage import N_FOLDS, PENALTIES, Axes, axes_of
 from repstore.spec import MEMORY, Progress
-
-N_FOLDS = 5
-PENALTIES = np.logspace(-4, 4, 9)
-"""In units of the mean eigenvalue: what the predicting words have of variance in a direction, on average."""
 
 SKETCH = 32
 """Dimensions that a predicted layer is brought to, at random, to choose its penalty by."""
@@ -40,15 +37,11 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """A predictor in one fold: the words along the principal axes of the training words.
-
-    With penalty p, values Y of the training words, less their mean, give the predictions
-    ``on_test @ (on_train.T @ Y / (sizes + p))``.
+    """A predictor in one fold.
 
     Attributes:
         train, test: which words are which. *Shapes:* (n_train,) and (n_test,), int64.
-        on_train, on_test: where these are on each axis. *Shapes:* (n_train, r) and (n_test, r), float64.
-        sizes: eigenvalues: summed squares of the training words on each axis. *Shape:* (r,), float64.
+        axes: the words along the principal axes of the training words.
         penalties: *Shape:* (len(PENALTIES),), float64.
         own: weight of each training word in its own prediction, for each penalty. *Shape:* (len(PENALTIES),
             n_train), float64.
@@ -56,9 +49,7 @@ class _Fold:
 
     train: np.ndarray
     test: np.ndarray
-    on_train: np.ndarray
-    on_test: np.ndarray
-    sizes: np.ndarray
+    axes: Axes
     penalties: np.ndarray
     own: np.ndarray
 
@@ -163,15 +154,10 @@ def _fold(predictor: np.ndarray, train: np.ndarray, test: np.ndarray) -> _Fold:
     mean = of_train.mean(axis=0)
     of_train -= mean
     of_test -= mean
-    sizes, turn = np.linalg.eigh(of_train.T @ of_train)
-    # Rounding is of the eigenvalues, and of the words, which may all be the same in training.
-    rounding = len(sizes) * np.finfo(np.float64).eps
-    kept = sizes > max(rounding * sizes[-1], rounding**2 * np.square(of_test).sum())
-    penalties = PENALTIES * sizes.mean()
-    sizes, turn = sizes[kept], turn[:, kept]
-    on_train = of_train @ turn
-    own = 1 / len(train) + 1 / (sizes + penalties[:, None]) @ np.square(on_train).T
-    return _Fold(train, test, on_train, of_test @ turn, sizes, penalties, own)
+    axes = axes_of(of_train, of_test)
+    penalties = PENALTIES * axes.total / predictor.shape[1]
+    own = 1 / len(train) + 1 / (axes.sizes + penalties[:, None]) @ np.square(axes.on_train).T
+    return _Fold(train, test, axes, penalties, own)
 
 
 def _best_penalty(fold: _Fold, sketch: np.ndarray) -> float:
@@ -181,10 +167,10 @@ def _best_penalty(fold: _Fold, sketch: np.ndarray) -> float:
     """
     values = sketch[fold.train]
     values -= values.mean(axis=0)
-    along = fold.on_train.T @ values
+    along = fold.axes.on_train.T @ values
     errors = []
     for penalty, own in zip(fold.penalties, fold.own, strict=True):
-        left_out = values - fold.on_train @ (along / (fold.sizes + penalty)[:, None])
+        left_out = values - fold.axes.on_train @ (along / (fold.axes.sizes + penalty)[:, None])
         left_out /= (1 - own)[:, None]
         errors.append(np.vdot(left_out, left_out))
     return float(fold.penalties[np.argmin(errors)])
@@ -195,7 +181,7 @@ def _missed(fold: _Fold, penalty: float, target: np.ndarray) -> np.ndarray:
 
     The products are taken in the order that costs least: no matrix of words by words if that would be large.
     """
-    values, shrunk = target[fold.train], fold.on_test / (fold.sizes + penalty)
+    values, shrunk = target[fold.train], fold.axes.on_test / (fold.axes.sizes + penalty)
     missed = target[fold.test] - values.mean(axis=0)
-    missed -= np.linalg.multi_dot([shrunk, fold.on_train.T, values])
+    missed -= np.linalg.multi_dot([shrunk, fold.axes.on_train.T, values])
     return np.asarray(missed)

@@ -12,6 +12,9 @@ from repstore.corpus.source import Place, lines
 
 TRUTH = {"t": True, "true": True, "f": False, "false": False}
 
+EXACT = 1 << 53
+"""From here on float64 lacks whole numbers, so that one may stand for another."""
+
 
 def table(
     path: Path, columns: Sequence[str], *, delimiter: str = "\t"
@@ -49,6 +52,12 @@ def fields(path: Path, delimiter: str = "\t") -> Iterator[tuple[Place, list[str]
                 yield Place(path, reader.line_num), row
     except csv.Error as error:
         raise Place(path, reader.line_num).refuse(str(error), f'fields separated by "{delimiter}"') from None
+
+
+def delimiter_of(path: Path) -> str:
+    """What stands between the fields of a file: tabs if its first line has one, else commas."""
+    _, header = next(fields(path), (None, [""]))
+    return "\t" if len(header) > 1 else ","
 
 
 def rows(path: Path) -> list[tuple[Place, str]]:
@@ -97,3 +106,10 @@ def truth(at: Place, text: str, what: str) -> bool:
     if given.lower() not in TRUTH:
         raise at.refuse(f'{what} "{given}"', "T or F")
     return TRUTH[given.lower()]
+
+
+def written(value: object) -> str:
+    """A value of Parquet as text would have it; a whole float without its decimal places."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        value = int(value)
+    return "" if value is None else str(value).strip()

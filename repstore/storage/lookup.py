@@ -19,9 +19,10 @@ from repstore.errors import (
     StoreDamagedError,
     did_you_mean,
 )
-from repstore.spec import Span, Target
+from repstore.spec import MatrixKey, Span, Target
 from repstore.storage.catalog import Catalog
 from repstore.storage.edges import FoundEdges, find_edges
+from repstore.storage.keyed import find_keyed
 from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
 from repstore.storage.labels import FoundLabels, find_labels
 from repstore.storage.layout import Layout
@@ -274,6 +275,12 @@ class Lookup:
         asked = {"corpus_id": run.info.spec.corpus_id, "names": list(names)}
         found = self._catalog.query(NAMED, asked)
         return found["word_id"].to_numpy(), found["name"].to_pylist()
+
+    def keyed(
+        self, run: Run, key: MatrixKey, keys: Sequence[int] | Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The words of a run's corpus with one of these keys, and which (`storage.keyed.find_keyed`)."""
+        return find_keyed(self._catalog, run.info.spec.corpus_id, key, keys)
 
     def _open(self, run_id: str) -> Run:
         if run_id not in self._runs:

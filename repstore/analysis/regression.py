@@ -1,0 +1,325 @@
+"""Numbers that are known from elsewhere, predicted from a layer by ridge regression, with groups kept apart.
+
+Each target has a penalty of its own, as voxels have in encoding models: Huth et al. 2016
+(doi 10.1038/nature17637), la Tour et al. 2022 (doi 10.1016/j.neuroimage.2022.119728). What is to be predicted
+differs from target to target in how much of it there is, so that one penalty for all would be wrong for most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from repstore.analysis.inputs import Inputs
+from repstore.analysis.memory import check_fits
+from repstore.analysis.shrinkage import N_FOLDS, PENALTIES, Axes, axes_of
+from repstore.errors import ResultError
+from repstore.spec import MEMORY
+
+FEWEST_GROUPS = 2 * N_FOLDS
+OVERHEAD = 1 << 22
+"""Bytes that a regression takes beside its matrices."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What is to be predicted of each example.
+
+    Attributes:
+        values: of what examples have in common, such as a form. *Shape:* (n_keys, n_targets), float64.
+        keys: which row of it each example has. *Shape:* (n,), int64.
+    """
+
+    values: np.ndarray
+    keys: np.ndarray
+
+    @property
+    def n_targets(self) -> int:
+        """How many numbers there are to predict."""
+        return int(self.values.shape[1])
+
+    def scaled(self, columns: slice) -> np.ndarray:
+        """Some targets, as z-scores over all examples; 0 if constant. *Shape:* (n, n_columns), float64."""
+        scaled: np.ndarray = self.values[:, columns][self.keys]
+        is_constant = scaled.max(axis=0) == scaled.min(axis=0)
+        scaled -= scaled.mean(axis=0)
+        scaled /= np.where(is_constant, 1.0, scaled.std(axis=0))
+        scaled[:, is_constant] = 0.0
+        return scaled
+
+
+def control_targets(targets: Targets, seed: int) -> Targets:
+    """The same, dealt out to the keys anew: each has the numbers of one that is drawn for it.
+
+    As the control task of Hewitt & Liang 2019 (arXiv 1909.03368), it has a random answer for each type. Where
+    no type is both learned from and predicted, there is nothing to be learned by heart, and R² is at most
+    about 0; more than that says that types which are alike stand on both sides.
+    """
+    dealt = np.random.default_rng([seed, len(targets.values)]).permutation(len(targets.values))
+    return Targets(targets.values, dealt[targets.keys])
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """How well targets are predicted of examples that were not learned from.
+
+    Errors are squared and in units of the variance of their target, so that all targets count alike; an
+    example's are summed over targets. 1 - SSE / SST over any examples is ``explained.sum() / total.sum()``.
+
+    Attributes:
+        explained: SST - SSE of each example, SST being about the mean of the examples learned from.
+            *Shape:* (n,), float64.
+        total: SST of each example. *Shape:* (n,), float64.
+        r_squared: 1 - SSE / SST of each target, over all examples; NaN for one that is constant.
+            *Shape:* (n_targets,), float64.
+        r: Pearson's correlation of each target with its predictions, both less the mean of the examples
+            learned from (else folds, the mean of which is low where that of the others is high, would count
+            against it); NaN where either is constant. *Shape:* (n_targets,), float64.
+    """
+
+    explained: np.ndarray
+    total: np.ndarray
+    r_squared: np.ndarray
+    r: np.ndarray
+
+    @property
+    def pooled(self) -> float:
+        """1 - SSE / SST over all examples and targets; NaN if all targets are constant."""
+        total = float(self.total.sum())
+        return float(self.explained.sum()) / total if total else float("nan")
+
+
+def predict(
+    inputs: Inputs,
+    targets: Sequence[Targets],
+    groups: np.ndarray,
+    *,
+    seed: int = 0,
+    memory: int = MEMORY,
+) -> list[Predicted]:
+    """Cross-validated ridge regression of some sets of targets on the same examples.
+
+    Groups are in 5 folds, and each fold is predicted from the other four. Inputs are z-scored by the examples
+    learned from; a dimension that is constant there does not count.
+
+    Each target has the penalty that predicts best, of 9 from 1e-4 to 1e4 times the mean eigenvalue, each
+    group of the examples learned from when it is left out. Leaving out examples one by one would leave others
+    of their group behind, with the same target and nearly the same input, and choose too small a penalty.
+    Errors of groups left out are exact, as those of single examples are (Allen 1974): where H maps targets to
+    their predictions, they are (I - H_gg)^-1 times the errors of the group when it is not. Means and scales
+    of the inputs alone are those of all examples learned from.
+
+    Args:
+        inputs: the examples.
+        targets: what is predicted; what is computed of the inputs is shared.
+        groups: examples of one number are not learned from when another of them is predicted, or left out.
+            *Shape:* (n,), int64.
+        seed: decides the folds.
+        memory: bytes to work in, on which the results depend by rounding alone.
+
+    Raises:
+        ResultError: fewer than 10 groups, two for each fold; too little memory for one target.
+    """
+    from threadpoolctl import threadpool_limits
+
+    n_groups = len(np.unique(groups))
+    if n_groups < FEWEST_GROUPS:
+        raise ResultError(
+            f"Predictions need examples in at least {FEWEST_GROUPS} groups that are kept apart; there are "
+            f"{n_groups}. Give more, or keep fewer together."
+        )
+    step = max(1, _targets_at_once(len(inputs), inputs.width, memory, len(targets)) // len(targets))
+    tallies = [_Tally(len(inputs), of.n_targets) for of in targets]
+    most = max(of.n_targets for of in targets)
+    with threadpool_limits(1):  # several threads add up in another order each time
+        values = inputs.take(np.arange(len(inputs))).astype(np.float64)
+        for train, test in grouped_folds(groups, seed):
+            fold = _fold(values, groups, train, test)
+            for start in range(0, most, step):
+                columns = slice(start, start + step)
+                known = np.concatenate([of.scaled(columns) for of in targets], axis=1)
+                known -= known[fold.train].mean(axis=0)
+                made = _predictions(fold, known[fold.train])
+                ends = np.cumsum([len(range(of.n_targets)[columns]) for of in targets])[:-1]
+                of_sets = np.split(known[test], ends, axis=1), np.split(made, ends, axis=1)
+                for tally, of_set, made_of_set in zip(tallies, *of_sets, strict=True):
+                    tally.add(test, columns, of_set, made_of_set)
+    return [tally.predicted() for tally in tallies]
+
+
+def grouped_folds(groups: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which examples are learned from and which predicted, fold by fold; no group is in both.
+
+    *Shapes:* (n_train,) and (n_test,), int64, ascending.
+    """
+    names, numbers = np.unique(groups, return_inverse=True)
+    for drawn in np.array_split(np.random.default_rng(seed).permutation(len(names)), N_FOLDS):
+        is_test = np.isin(numbers, drawn)
+        yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def joined(*numbers: np.ndarray) -> np.ndarray:
+    """Examples that have a number in common in any of some columns, directly or by others, have one number.
+
+    Args:
+        numbers: at least 0. *Shape of each:* (n,), int64.
+
+    *Shape:* (n,), int64.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(numbers[0])
+    ends = []
+    n_nodes = n
+    for column in numbers:
+        ends.append(n_nodes + column)
+        n_nodes += int(column.max()) + 1
+    links = (np.tile(np.arange(n), len(numbers)), np.concatenate(ends))
+    graph = coo_array((np.ones(len(links[0]), bool), links), (n_nodes, n_nodes))
+    groups: np.ndarray = connected_components(graph, directed=False)[1][:n].astype(np.int64)
+    return groups
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """Inputs in one fold.
+
+    Attributes:
+        train: the examples learned from: small groups first, those of a group together. *Shape:* (n_train,).
+        axes: these and the others along the principal axes of these.
+        at: where `train` are on each axis, and ones. *Shape:* (n_train, r + 1), float64.
+        penalties: *Shape:* (len(PENALTIES),), float64.
+        stacks: how large groups are, and how many of that size there are, in the order of `train`.
+    """
+
+    train: np.ndarray
+    axes: Axes
+    at: np.ndarray
+    penalties: np.ndarray
+    stacks: tuple[tuple[int, int], ...]
+
+
+def _fold(values: np.ndarray, groups: np.ndarray, train: np.ndarray, test: np.ndarray) -> _Fold:
+    _, numbers, sizes = np.unique(groups[train], return_inverse=True, return_counts=True)
+    train = train[np.lexsort((train, numbers, sizes[numbers]))]
+    of_train, of_test = values[train], values[test]
+    first = of_train[0].copy()  # before the mean, so that a constant dimension leaves no rounding
+    of_train -= first
+    mean = of_train.mean(axis=0)
+    of_train -= mean
+    of_test -= first
+    of_test -= mean
+    std = of_train.std(axis=0)
+    scale = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
+    of_train *= scale
+    of_test *= scale
+    axes = axes_of(of_train, of_test)
+    rank = min(len(train) - 1, int((std > 0).sum()))
+    stacks = tuple((int(size), int(n)) for size, n in zip(*np.unique(sizes, return_counts=True), strict=True))
+    at = np.concatenate([axes.on_train, np.ones((len(train), 1))], axis=1)
+    return _Fold(train, axes, at, PENALTIES * axes.total / max(1, rank), stacks)
+
+
+def _predictions(fold: _Fold, values: np.ndarray) -> np.ndarray:
+    """Of the examples not learned from, from those that are. Both are less the mean of the latter.
+
+    Args:
+        fold: the inputs.
+        values: targets of `fold.train`. *Shape:* (n_train, n_targets), float64.
+
+    *Shape:* (n_test, n_targets), float64.
+    """
+    axes = fold.axes
+    along = axes.on_train.T @ values
+    errors = np.empty((len(fold.penalties), values.shape[1]))
+    for n, penalty in enumerate(fold.penalties):
+        missed = values - axes.on_train @ (along / (axes.sizes + penalty)[:, None])
+        errors[n] = _errors_left_out(fold, penalty, missed)
+    chosen = fold.penalties[errors.argmin(axis=0)]  # of equal ones the smallest
+    along /= axes.sizes[:, None] + chosen
+    predictions: np.ndarray = axes.on_test @ along
+    return predictions
+
+
+def _errors_left_out(fold: _Fold, penalty: float, missed: np.ndarray) -> np.ndarray:
+    """Summed squared errors of groups that are left out, from the errors when they are not.
+
+    With A a group's places on the axes and a column of ones, and D the sizes plus the penalty and n_train,
+    H_gg = A D^-1 A'. For a group larger than D is, (I - H_gg)^-1 = I + A (D - A'A)^-1 A' is shorter.
+
+    *Shape:* (n_targets,), float64.
+    """
+    errors = np.zeros(missed.shape[1])
+    shrinks = np.append(fold.axes.sizes + penalty, len(fold.train))
+    start = 0
+    for size, n in fold.stacks:
+        stop = start + size * n
+        of_groups = missed[start:stop].reshape(n, size, missed.shape[1])
+        at = fold.at[start:stop].reshape(n, size, len(shrinks))
+        across = at.transpose(0, 2, 1)
+        if size <= len(shrinks):
+            left_out = np.linalg.solve(np.eye(size) - (at / shrinks) @ across, of_groups)
+        else:
+            left_out = of_groups + at @ np.linalg.solve(np.diag(shrinks) - across @ at, across @ of_groups)
+        errors += np.square(left_out).sum(axis=(0, 1))
+        start = stop
+    return errors
+
+
+def _targets_at_once(n: int, width: int, memory: int, least: int) -> int:
+    """How many targets are predicted together. Three matrices of the size of the inputs, six on the axes and
+    four square ones are at work beside them, and for each target eight numbers per example.
+
+    Raises:
+        ResultError: there is no room for as many as `least`.
+    """
+    k = min(n, width)
+    fixed = OVERHEAD + 8 * (3 * n * width + 6 * n * k + 4 * k**2)
+    of_target = 8 * (8 * n + 3 * k)
+    check_fits(
+        f"A regression on {n:,} examples and {width} dimensions",
+        fixed + least * of_target,
+        memory,
+        "Allow more, or predict fewer examples.",
+    )
+    return (memory - fixed) // of_target
+
+
+class _Tally:
+    """Sums over examples and over targets, fold by fold."""
+
+    def __init__(self, n: int, n_targets: int) -> None:
+        self._explained, self._total = np.zeros((2, n))
+        self._errors = np.zeros(n_targets)
+        self._sums = np.zeros((5, n_targets))
+        self._n = n
+
+    def add(self, test: np.ndarray, columns: slice, known: np.ndarray, predictions: np.ndarray) -> None:
+        """Some targets of the examples of a fold. *Shape of both:* (n_test, n_columns), float64."""
+        self._sums[:, columns] += [
+            known.sum(axis=0),
+            predictions.sum(axis=0),
+            np.square(known).sum(axis=0),
+            np.square(predictions).sum(axis=0),
+            (known * predictions).sum(axis=0),
+        ]
+        squares = np.square(known).sum(axis=1)
+        predictions -= known
+        np.square(predictions, out=predictions)
+        self._errors[columns] += predictions.sum(axis=0)
+        self._total[test] += squares
+        self._explained[test] += squares - predictions.sum(axis=1)
+
+    def predicted(self) -> Predicted:
+        """What came of all folds."""
+        of_known, of_predictions, known, predictions, both = self._sums
+        spread = (known - of_known**2 / self._n) * (predictions - of_predictions**2 / self._n)
+        shared = both - of_known * of_predictions / self._n
+        r = np.divide(
+            shared, np.sqrt(np.maximum(spread, 0)), out=np.full(len(known), np.nan), where=spread > 0
+        )
+        unexplained = np.divide(self._errors, known, out=np.full(len(known), np.nan), where=known > 0)
+        return Predicted(self._explained, self._total, 1 - unexplained, np.clip(r, -1, 1))
