@@ -16,8 +16,8 @@ from synthetic import corpus_of, small_corpus
 import repstore
 from repstore.corpus import Corpus, read
 from repstore.errors import CorpusError, StoreError
-from repstore.schemas import PAIRS, TEXTS, WORDS
-from repstore.spec import CorpusInfo, Pair, Text, Word
+from repstore.schemas import EDGES, PAIRS, TEXTS, WORDS
+from repstore.spec import CorpusInfo, Edge, Pair, Text, Word
 from repstore.storage.corpora import identify, read_corpora, read_rows, write_corpus
 from repstore.storage.layout import Layout
 from repstore.storage.runs import create_store
@@ -167,11 +167,11 @@ def test_writing_a_corpus_again_changes_nothing(layout):
 
 
 def test_the_same_corpus_is_the_same_bytes_in_every_store(tmp_path):
-    corpus = small_corpus()
+    corpus = dataclasses.replace(small_corpus(), edges=lambda: iter([Edge("ud", None, 1, "root")]))
     first, second = (new_store(tmp_path / name) for name in ("one", "two"))
     info = add(first, corpus)
     add(second, corpus)
-    for table in ("texts", "words", "pairs"):
+    for table in ("texts", "words", "pairs", "edges"):
         paths = [getattr(layout.corpus(info.corpus_id), table) for layout in (first, second)]
         assert paths[0].read_bytes() == paths[1].read_bytes()
 
@@ -197,6 +197,8 @@ def test_a_corpus_whose_ids_would_clash_is_refused(layout):
 GOOD = {
     "text": {"corpus": b"One line.\nAnother line.\n"},
     "senses": {"corpus": b'{"text": "A bank", "start": 2, "end": 6, "lemma": "bank", "sense": "1"}\n'},
+    "conllu": {"corpus": b"1\tA\ta\t_\t_\t_\t0\troot\t_\t_\n\n"},
+    "sdp": {"corpus": b"1\tA\ta\tDT\t+\t-\n\n"},
     "wic": {
         "corpus/dev/dev.data.txt": b"bank\tN\t1-1\tA bank\tThe bank\n",
         "corpus/dev/dev.gold.txt": b"T\n",
@@ -252,9 +254,12 @@ def test_what_a_crashed_writer_left_is_passed_over_and_replaced(layout):
     assert [path.name for path in layout.corpora.iterdir()] == [info.corpus_id]
 
 
-def test_a_corpus_without_pairs_has_an_empty_table_of_them(layout):
+def test_a_corpus_without_pairs_or_edges_has_empty_tables_of_them(layout):
     info = add(layout, corpus_of([text_of("a")]))
-    assert read_rows(layout.corpus(info.corpus_id).pairs, 0, 10).equals(PAIRS.empty_table())
+    files = layout.corpus(info.corpus_id)
+    assert read_rows(files.pairs, 0, 10).equals(PAIRS.empty_table())
+    assert read_rows(files.edges, 0, 10).equals(EDGES.empty_table())
+    assert info.n_edges == 0
 
 
 def test_a_copy_under_another_name_is_the_corpus_that_is_there(tmp_path, tiny_model, sentences):
@@ -271,7 +276,7 @@ def test_a_copy_under_another_name_is_the_corpus_that_is_there(tmp_path, tiny_mo
 
 
 def test_the_source_is_read_once_to_identify_it_and_once_to_write_it(layout):
-    known, n_reads = small_corpus(), {"texts": 0, "pairs": 0}
+    known, n_reads = small_corpus(), {"texts": 0, "pairs": 0, "edges": 0}
 
     def counted(kind: str):
         def read():
@@ -280,17 +285,18 @@ def test_the_source_is_read_once_to_identify_it_and_once_to_write_it(layout):
 
         return read
 
-    add(layout, dataclasses.replace(known, texts=counted("texts"), pairs=counted("pairs")))
-    assert n_reads == {"texts": 2, "pairs": 2}
+    add(layout, dataclasses.replace(known, **{kind: counted(kind) for kind in n_reads}))
+    assert n_reads == {"texts": 2, "pairs": 2, "edges": 2}
 
 
-def test_the_id_of_a_corpus_is_the_digest_of_its_texts_and_pairs_as_json(layout):
+def test_the_id_of_a_corpus_is_the_digest_of_its_texts_pairs_and_edges_as_json(layout):
     """Held against a plain computation: ids of corpora that are in stores must never change.
 
     The other words of a text are not stored, and so are not part of it.
     """
-    corpus = small_corpus()
+    edges = [Edge("ud", None, 1, "root"), Edge("ud", 1, 0, "nsubj")]
+    corpus = dataclasses.replace(small_corpus(), edges=lambda: iter(edges))
     texts = [(t.text, [dataclasses.astuple(w) for w in t.words], t.split, t.language) for t in corpus.texts()]
-    records = [*texts, *(dataclasses.astuple(pair) for pair in corpus.pairs())]
+    records = [*texts, *(dataclasses.astuple(one) for one in (*corpus.pairs(), *edges))]
     lines = "".join(json.dumps(record) + "\n" for record in records)
     assert identify(corpus).corpus_id == hashlib.sha256(lines.encode()).hexdigest()[:16]

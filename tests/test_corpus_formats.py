@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,18 @@ def test_a_format_is_in_the_documentation_in_the_package_and_in_the_help(kind):
     assert row.count("|") == 5, "what it is, where to get it, and its licence"
     assert f"``{kind}:" in (repstore.corpus.__doc__ or "")
     assert kind in SOURCE.help
+
+
+@pytest.mark.parametrize(
+    ("file", "first", "texts", "edges"),
+    [
+        ("en_x-ud-train.conllu", "# text = She didn't go.", ["She didn't go."], {"ud": 5, "enhanced": 5}),
+        ("en.dm.sdp", "#SDP 2015", ["She wants to leave ."], {"dm": 4}),
+    ],
+)
+def test_the_example_in_the_documentation_is_read(tmp_path, file, first, texts, edges):
+    (example,) = [block for block in DOCS.split("```\n") if block.startswith(first)]
+    (tmp_path / file).write_text(example, encoding="utf-8")
+    corpus = repstore.corpus.read(f"{file.rpartition('.')[2]}:{tmp_path / file}")
+    assert [text.text for text in corpus.texts()] == texts
+    assert Counter(edge.kind for edge in corpus.edges()) == edges

@@ -159,6 +159,7 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("store", {"format_version": 2}),
         ("store", {"checksum": "00"}),
         ("corpus", {"n_words": 0}),
+        ("corpus", {"n_edges": -1}),
         ("corpus", {"code": 9_999}),
         ("corpus", {"corpus_id": "0123456789ABCDEF"}),
         ("run", {"group": []}),

@@ -111,7 +111,7 @@ class _Draft:
             )
         columns = dict(zip(COLUMNS, fields, strict=True))
         for name, value in columns.items():
-            if not value or value != value.strip():
+            if not value or (name == "FORM" and value != value.strip()):
                 raise at.refuse(f'{name} "{value}"', f'a value without blanks at its ends, or "{NONE}"')
         match = ID.fullmatch(columns["ID"])
         if match is None:
