@@ -16,6 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from repstore.applying import drop_probe, list_probes
     from repstore.auditing import audit
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
@@ -43,11 +44,13 @@ _HOMES = {
     "audit": "repstore.auditing",
     "build_index": "repstore.indexing",
     "drop_index": "repstore.indexing",
+    "drop_probe": "repstore.applying",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
     "fit_transform": "repstore.transforming",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
+    "list_probes": "repstore.applying",
     "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
@@ -68,11 +71,13 @@ __all__ = [
     "audit",
     "build_index",
     "drop_index",
+    "drop_probe",
     "drop_transform",
     "encode_word",
     "fit_transform",
     "ingest",
     "list_indexes",
+    "list_probes",
     "list_transforms",
     "open",
     "repair",
