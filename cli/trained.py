@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,10 @@ from repstore.cli.options import (
 from repstore.cli.probes import ResamplesOption, RunsOption
 from repstore.cli.render import show, showing_progress
 from repstore.spec import SplitBy, TrainedName
+
+if TYPE_CHECKING:
+    from repstore.results import ResultTable
+    from repstore.spec import Progress
 
 LabelOption = Annotated[
     str,
@@ -57,6 +61,10 @@ AtLeastOption = Annotated[
 ]
 SampleOption = Annotated[int | None, typer.Option(min=2, help="Only so many examples; all unless given.")]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")]
+SaveOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Keep the probe of the first seed under this name (probe apply)."),
+]
 FirstSeedOption = Annotated[int, typer.Option("--seed", min=0, help="The first of the seeds.")]
 
 MatrixOption = Annotated[
@@ -112,6 +120,7 @@ def _command(name: TrainedName) -> Callable[..., None]:
         seed: FirstSeedOption = 0,
         resamples: ResamplesOption = 10_000,
         memory: MemoryOption = "2GB",
+        save: SaveOption = None,
         format: FormatOption = "table",
         plot: PlotOption = None,
     ) -> None:
@@ -120,8 +129,6 @@ def _command(name: TrainedName) -> Callable[..., None]:
             "label": label,
             "run": runs_of(opened, run),
             "layer": layers_of(layers),
-            "features": names_of(feature) if feature else "all",
-            "edges": edges and names_of(edges),
             "split_by": split_by,
             "train_on": train_on,
             "select_on": select_on,
@@ -134,11 +141,35 @@ def _command(name: TrainedName) -> Callable[..., None]:
             "resamples": resamples,
             "memory": bytes_of(memory),
         }
+        of_pairs = {"features": names_of(feature) if feature else "all", "edges": edges and names_of(edges)}
         with showing_progress() as progress:
-            result = opened.probe(name, **options, progress=progress)
+            if save is None:
+                result = opened.probe(name, **options, **of_pairs, progress=progress)
+            else:
+                result = _saved(store, save, name, options, transform, bool(feature or edges), progress)
         show(result, format, plot)
 
     return command
+
+
+def _saved(
+    store: Path,
+    save: str,
+    name: TrainedName,
+    options: dict[str, Any],
+    transform: str | None,
+    of_pairs: bool,
+    progress: Callable[[Progress], None],
+) -> ResultTable:
+    """Train a probe and keep it."""
+    import repstore
+
+    runs = options.pop("run") or [None]
+    if len(runs) > 1 or of_pairs:
+        raise typer.BadParameter("--save keeps the probe of one run, and of words. Leave the others out.")
+    return repstore.fit_probe(
+        store, save, probe=name, run=runs[0], transform=transform, progress=progress, **options
+    )
 
 
 def structural(

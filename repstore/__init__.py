@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from repstore.ingestion import IngestReport, ingest
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
+    from repstore.saving import fit_probe
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
     from repstore.store import Store, open
@@ -47,6 +48,7 @@ _HOMES = {
     "drop_probe": "repstore.applying",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
+    "fit_probe": "repstore.saving",
     "fit_transform": "repstore.transforming",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
@@ -74,6 +76,7 @@ __all__ = [
     "drop_probe",
     "drop_transform",
     "encode_word",
+    "fit_probe",
     "fit_transform",
     "ingest",
     "list_indexes",

@@ -32,7 +32,15 @@ def ask_trained(
     run: Runs,
     layer: Layers,
     progress: Callable[[Progress], None],
-    memory: int,
+    **options: Any,
+) -> ResultTable:
+    """Ask a trained probe, as `Store.probe` does."""
+    return probe_trained(lookup, lookup.several(run), layer, asked_of(name, **options), progress)
+
+
+def asked_of(
+    name: TrainedName,
+    *,
     label: str | Path,
     features: Features,
     edges: str | Sequence[str] | None,
@@ -46,17 +54,24 @@ def ask_trained(
     n_seeds: int,
     seed: int,
     resamples: int,
-) -> ResultTable:
-    """Ask a trained probe, as `Store.probe` does."""
-    of_pairs = label in OF_PAIRS
-    if not of_pairs and features != "all":
+    memory: int,
+) -> TrainedProbe:
+    """What is asked of a trained probe, checked as far as it can be without the store.
+
+    Raises:
+        ArgumentError: options that do not go together.
+        CorpusError: the table of labels cannot be read.
+    """
+    if label not in OF_PAIRS and features != "all":
         raise ArgumentError(
             f'Features are of pairs of words, and "{label}" is a label of one. Leave features out.'
         )
     if edges is not None and label not in (ARCS, RELATIONS):
         raise ArgumentError(f'Edges go with the labels "{ARCS}" and "{RELATIONS}", not with "{label}".')
-    kinds = [edges] if edges is None or isinstance(edges, str) else list(edges)
-    asked = TrainedProbe(
+    kinds = [edges] if edges is None or isinstance(edges, str) else list(dict.fromkeys(edges))
+    if not kinds:
+        raise ArgumentError("No kind of edges is given. Give at least one, or leave edges out.")
+    return TrainedProbe(
         name=name,
         methods=methods_of(name),
         tasks=tuple(Asked(_label(label), kind, at_least, where, sample, seed) for kind in kinds),
@@ -67,7 +82,6 @@ def ask_trained(
         resamples=resamples,
         memory=memory,
     )
-    return probe_trained(lookup, lookup.several(run), layer, asked, progress)
 
 
 def ask_structural(
