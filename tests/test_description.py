@@ -135,8 +135,9 @@ def by_hand(inputs: Rows, problem: Problem, order: list[int]) -> list[float]:
     return bits
 
 
+@pytest.mark.parametrize("several", [False, True])
 @settings(max_examples=8)
-@given(st.integers(40, 260), st.integers(2, 4), st.floats(0.2, 2), st.booleans(), st.integers(0, 99))
+@given(n=st.integers(40, 260), n_classes=st.integers(2, 4), noise=st.floats(0.2, 2), seed=st.integers(0, 99))
 def test_bits_are_those_of_probes_trained_one_after_another(n, n_classes, noise, several, seed):
     inputs, targets = planted(n, n_classes, noise, seed)
     if several:

@@ -29,7 +29,7 @@ TEXTS = [
         "train",
         "en",
     ),
-    Text("Bark", (Word(0, 0, 4, "Bark", "bark", "V", "bark.dog"),), "test", "en"),
+    Text("Bark", (Word(0, 0, 4, "Bark", "bark", "V", "bark.dog"),), "test"),
     Text("el banco", (Word(1, 3, 8, "banco", None, None, None),), None, "es"),
     Text("banks", (Word(0, 0, 5, "banks", "bank", "N", "bank.money"),), "test"),
 ]
@@ -103,7 +103,7 @@ def test_words_come_with_their_lemma_form_text_and_split(lookup):
 
 
 def test_numbers_are_those_of_occurrences_even_if_words_are_left_out(lookup):
-    of, all_words = found(lookup, "sense"), lookup.occurrences(lookup.run(None))
+    of, all_words = found(lookup, "language"), lookup.occurrences(lookup.run(None))
     there = np.isin(all_words.word_ids, of.word_ids)
     assert of.lemmas.tolist() == all_words.lemmas[there].tolist()
     assert of.forms.tolist() == all_words.forms[there].tolist()
