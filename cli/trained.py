@@ -141,7 +141,10 @@ def _command(name: TrainedName) -> Callable[..., None]:
             "resamples": resamples,
             "memory": bytes_of(memory),
         }
-        of_pairs: dict[str, Any] = {"features": names_of(feature) if feature else "all", "edges": edges and names_of(edges)}
+        of_pairs: dict[str, Any] = {
+            "features": names_of(feature) if feature else "all",
+            "edges": edges and names_of(edges),
+        }
         with showing_progress() as progress:
             if save is None:
                 result = opened.probe(name, **options, **of_pairs, progress=progress)

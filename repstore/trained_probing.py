@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from repstore.analysis.answers import worth_of_most_frequent
 from repstore.analysis.bootstrap import Resampling
+from repstore.analysis.one_thread import one_thread
 from repstore.analysis.scan import n_processors
 from repstore.analysis.tallies import Tally
 from repstore.dividing import Dividing, plans_of, splits_by
@@ -174,8 +175,6 @@ def _fit(
     asked: TrainedProbe,
     told: Told,
 ) -> Fitted:
-    from threadpoolctl import threadpool_limits
-
     wanted = run.layers(layers)
     rows = run.vectors.rows(lesson.task.words)
     names = run.after_layer_0(wanted)
@@ -188,7 +187,7 @@ def _fit(
 
     outcomes = {}
     # One thread of BLAS: several add up in another order each time, and get in the way of these.
-    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
+    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
         for layer, outcome in zip(names, pool.map(one, names), strict=True):
             outcomes[str(layer)] = outcome
             told.done()
