@@ -193,15 +193,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not():
 def test_threads_decide_nothing_and_stay_as_they_were():
     x = random_rows(300, 300)
     problem = problem_of((x[:, 0] > 0).astype(np.int64), 2)
-    before, found = torch.get_num_threads(), []
+    before, found, within = torch.get_num_threads(), [], set()
     try:
         for n_threads in (1, 3):
             torch.set_num_threads(n_threads)
-            found.append(bytes_of(learn(x, problem, n_hidden=200)[0]))
+            learned = learn(x, problem, n_hidden=200, progress=lambda: within.add(torch.get_num_threads()))
+            found.append(bytes_of(learned[0]))
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)
     assert found[0] == found[1]
+    assert within == {1}
 
 
 def test_torchs_own_random_numbers_are_left_alone():

@@ -172,11 +172,13 @@ def test_the_same_seed_gives_the_same_bytes_on_any_threads_and_in_any_memory(fit
     before, random = torch.get_num_threads(), torch.random.get_rng_state()
     try:
         torch.set_num_threads(3)
-        again = fit(vectors, sentences, memory=(36 << 20))
+        within = set()
+        again = fit(vectors, sentences, memory=36 << 20, progress=lambda: within.add(torch.get_num_threads()))
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
     assert bytes_of(again) == bytes_of(fitted)
+    assert within == {1}
     assert torch.equal(torch.random.get_rng_state(), random)
     assert bytes_of(fit(vectors, sentences, seed=1)) != bytes_of(fitted)
 

@@ -73,7 +73,7 @@ class Scaled:
         taken -= self.shift
         taken *= self.scale
         # In torch's own memory: products round by how their numbers are aligned there.
-        return torch.from_numpy(taken).to(torch.float32, copy=True)
+        return torch.from_numpy(taken).to(torch.float32)
 
     def blocks(self, rows: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Many rows, block by block: which, and what they hold. *Shapes:* (n,) and (n, width)."""
