@@ -147,6 +147,6 @@ def _none(matrix: ExternalMatrix, runs: Sequence[Run], asked: RidgeProbe) -> str
     shown = ", ".join(str(key) for key in matrix.keys[:SHOWN_KEYS])
     corpus = runs[0].info.corpus
     return (
-        f"No word with a vector in {labels}{such} has a {matrix.key} of {asked.matrix}, such as {shown}. Keys "
-        f"are matched as they are written: the store's table of words has those of {corpus}."
+        f"No word with a vector in {labels}{such} has a {matrix.key} of {asked.matrix}, such as {shown}. "
+        f"Keys are matched as they are written: the table of words has {corpus}'s."
     )
