@@ -187,7 +187,7 @@ def correlation_interval(r: float, n: int, *, is_of_ranks: bool) -> tuple[float,
 
 
 def _notes(table: pa.Table, run: str) -> list[str]:
-    """At which layers of a run both are highest, and how they go together; nothing where either is missing."""
+    """At which layers of a run both are highest, and how they go together; nothing if either is missing."""
     rows = [row for row in table.to_pylist() if row["run"] == run]
     names = ("dimension", "r_squared")
     values = {name: np.array([row[name] for row in rows], np.float64) for name in names}

@@ -11,7 +11,8 @@ from typing import get_args
 import numpy as np
 
 from repstore.analysis.inputs import Inputs, MeanInputs, WordInputs
-from repstore.analysis.regression import FEWEST_GROUPS, Targets, joined
+from repstore.analysis.regression import FEWEST_GROUPS, joined
+from repstore.analysis.targets import Targets
 from repstore.corpus.matrices import ExternalMatrix
 from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.sampling import check_memory, check_sample, meeting, sampled
