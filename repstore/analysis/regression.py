@@ -69,7 +69,9 @@ def predict(
 
     Each target has the penalty that predicts best, of 9 from 1e-4 to 1e4 times the mean eigenvalue, each
     group of the examples learned from when it is left out. Leaving out examples one by one would leave others
-    of their group behind, with the same target and nearly the same input, and choose too small a penalty.
+    of their group behind, with the same target and nearly the same input, and choose too small a penalty:
+    for ratings of senses dealt out at random, layer 22 of SmolLM2-135M then has an R² of -0.54, where
+    it has -0.002 if lemmas are left out.
     Errors of groups left out are exact, as those of single examples are (Allen 1974): where H maps targets to
     their predictions, they are (I - H_gg)^-1 times the errors of the group when it is not. Only the scales of
     the inputs are those of all examples learned from.
