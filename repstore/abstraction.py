@@ -1,7 +1,7 @@
 """Two phases of abstraction: how many dimensions a layer has, beside how well it predicts what is known.
 
-Cheng & Antonello 2024 (arXiv 2409.05771): in language models the layers of highest intrinsic dimension are
-those that predict the brain best, and both fall after that, as the model turns to the next token.
+Cheng & Antonello 2024 (arXiv 2409.05771) find that the layers of language models which predict the brain best
+are about those of highest intrinsic dimension: a phase that composes comes before one that predicts.
 """
 
 from __future__ import annotations
@@ -60,6 +60,22 @@ class Abstraction:
             raise ArgumentError(f"scale is {self.scale}; it is the number of a neighbor, 1 or more.")
 
 
+@dataclass(frozen=True, slots=True)
+class Correlated:
+    """How dimension and R² go together over layers.
+
+    Attributes:
+        value: the correlation; NaN if either is the same at all layers.
+        low, high: its 95 % interval (`correlation_interval`).
+        n: how many layers have both.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
 def abstraction(
     lookup: Lookup,
     runs: Sequence[Run],
@@ -94,8 +110,8 @@ def abstraction(
         notes += notes_on(found, together[0], matrix, asked.ridge)
         parts += [_table(found, run, of_runs[run.label], asked, progress) for run in together]
     table = pa.concat_tables(parts)
-    peaks = [note for run in runs if (note := _peaks(table, run.label))]
-    return _result(table, matrix, runs, asked, [*peaks, NOTE_LAYERS, *notes])
+    of_layers = [note for run in runs for note in _notes(table, run.label)]
+    return _result(table, matrix, runs, asked, [*of_layers, NOTE_LAYERS, *notes])
 
 
 def _table(
@@ -125,17 +141,10 @@ def _table(
         "low": low,
         "high": high,
     }
-    columns |= {name: [value] * len(layers) for name, value in _together(values, scores.r_squared).items()}
-    columns |= {name: [count] * len(layers) for name, count in _counts(found).items()}
+    both = correlations(values, scores.r_squared)
+    columns |= {name: [of.value] * len(layers) for name, of in both.items()}
+    columns["n_words"] = [len(found.word_ids)] * len(layers)
     return pa.table({name: column_of(list(of)) for name, of in columns.items()})
-
-
-def _counts(found: MatrixInUse) -> dict[str, int]:
-    return {
-        "n_words": len(found.word_ids),
-        "n_keys": len(found.targets.values),
-        "n_targets": found.targets.n_targets,
-    }
 
 
 def _dimension(found: MatrixInUse, run: Run, layer: int, asked: Abstraction) -> Dimension:
@@ -150,16 +159,15 @@ def _dimension(found: MatrixInUse, run: Run, layer: int, asked: Abstraction) -> 
     return dimensions(words, [asked.scale], resampling=resampling, memory=asked.ridge.memory).by_scale[0]
 
 
-def _together(dimension: np.ndarray, r_squared: np.ndarray) -> dict[str, float | int]:
-    """Correlations over layers, of those that have both values, and their 95 % intervals."""
+def correlations(dimension: np.ndarray, r_squared: np.ndarray) -> dict[str, Correlated]:
+    """Pearson's and Spearman's correlation over the layers that have both. *Shape of each:* (n_layers,)."""
     both = ~np.isnan(dimension) & ~np.isnan(r_squared)
-    n = int(both.sum())
-    values: dict[str, float | int] = {}
+    n, found = int(both.sum()), {}
     for name, of in (("pearson", pearson), ("spearman", spearman)):
         r = float(of(dimension[None, both], r_squared[both])[0]) if n > 1 else math.nan
         low, high = correlation_interval(r, n, is_of_ranks=name == "spearman")
-        values |= {name: r, f"{name}_low": low, f"{name}_high": high}
-    return values | {"n_layers": n}
+        found[name] = Correlated(r, low, high, n)
+    return found
 
 
 def correlation_interval(r: float, n: int, *, is_of_ranks: bool) -> tuple[float, float]:
@@ -178,17 +186,22 @@ def correlation_interval(r: float, n: int, *, is_of_ranks: bool) -> tuple[float,
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 
 
-def _peaks(table: pa.Table, run: str) -> str | None:
-    """At which layers of a run both are highest."""
+def _notes(table: pa.Table, run: str) -> list[str]:
+    """At which layers of a run both are highest, and how they go together; nothing if either is missing."""
     rows = [row for row in table.to_pylist() if row["run"] == run]
-    at = {}
-    for name in ("dimension", "r_squared"):
-        known = [row for row in rows if row[name] is not None]
-        if not known:
-            return None
-        best = max(known, key=lambda row: float(row[name]))  # of equal ones the first
-        at[name] = f"{best[name]:.3g} at layer {best['layer']}"
-    return f"{run}: the dimension is highest with {at['dimension']}, r_squared with {at['r_squared']}."
+    names = ("dimension", "r_squared")
+    values = {name: np.array([row[name] for row in rows], np.float64) for name in names}
+    if any(np.isnan(of).all() for of in values.values()):
+        return []
+    tops = {name: int(np.nanargmax(of)) for name, of in values.items()}  # of equal ones the first
+    peaks = [f"{name} {values[name][at]:.3g} at layer {rows[at]['layer']}" for name, at in tops.items()]
+    notes = [f"{run}: highest are {' and '.join(peaks)}."]
+    found = correlations(*values.values())
+    if not math.isnan(found["pearson"].low):
+        said = [f"{name} {of.value:.3f} ({of.low:.3f} to {of.high:.3f})" for name, of in found.items()]
+        n, level = found["pearson"].n, f"{bootstrap.LEVEL:.0%}"
+        notes.append(f"{run}: over {n} layers, {' and '.join(said)}; {level} intervals.")
+    return notes
 
 
 def _result(

@@ -11,7 +11,8 @@ from typing import get_args
 import numpy as np
 
 from repstore.analysis.inputs import Inputs, MeanInputs, WordInputs
-from repstore.analysis.regression import FEWEST_GROUPS, Targets, joined
+from repstore.analysis.regression import FEWEST_GROUPS, joined
+from repstore.analysis.targets import Targets
 from repstore.corpus.matrices import ExternalMatrix
 from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.sampling import check_memory, check_sample, meeting, sampled
@@ -148,5 +149,5 @@ def _none(matrix: ExternalMatrix, runs: Sequence[Run], asked: RidgeProbe) -> str
     corpus = runs[0].info.corpus
     return (
         f"No word with a vector in {labels}{such} has a {matrix.key} of {asked.matrix}, such as {shown}. "
-        f"Keys are matched as they are written: the store's table of words has those of {corpus}."
+        f"Keys are matched as they are written: the table of words has {corpus}'s."
     )

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
 from repstore.analysis.bootstrap import Resampling
-from repstore.analysis.regression import control_targets, predict
+from repstore.analysis.regression import predict
 from repstore.analysis.scoring import Scores
+from repstore.analysis.targets import control_targets
 from repstore.corpus.matrices import ExternalMatrix, read_matrix
 from repstore.matrix_in_use import TEXTS, MatrixInUse, RidgeProbe, matrix_in_use
 from repstore.results import Figure, ResultTable, column_of

@@ -13,7 +13,8 @@ from synthetic import in_parts
 
 from repstore.analysis import regression
 from repstore.analysis.inputs import Inputs, MeanInputs, WordInputs
-from repstore.analysis.regression import Targets, control_targets, grouped_folds, predict
+from repstore.analysis.regression import grouped_folds, predict
+from repstore.analysis.targets import Targets, control_targets
 from repstore.errors import ResultError
 
 GRID = [10.0**power for power in range(-4, 5)]

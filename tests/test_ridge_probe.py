@@ -11,7 +11,8 @@ from synthetic import SyntheticRun, build_store, corpus_of
 from repstore import ridge_probe
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.inputs import WordInputs
-from repstore.analysis.regression import Targets, control_targets, joined, predict
+from repstore.analysis.regression import joined, predict
+from repstore.analysis.targets import Targets, control_targets
 from repstore.errors import ArgumentError, CorpusError, NotFoundError, QueryError, ResultError
 from repstore.matrix_in_use import RidgeProbe
 from repstore.ridge_probe import probe_ridge

@@ -15,50 +15,13 @@ import numpy as np
 from repstore.analysis.inputs import Inputs
 from repstore.analysis.memory import check_fits
 from repstore.analysis.shrinkage import N_FOLDS, PENALTIES, Axes, axes_of
+from repstore.analysis.targets import Targets
 from repstore.errors import ResultError
 from repstore.spec import MEMORY
 
 FEWEST_GROUPS = 2 * N_FOLDS
 OVERHEAD = 1 << 22
 """Bytes that a regression takes beside its matrices."""
-
-
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """What is to be predicted of each example.
-
-    Attributes:
-        values: of what examples have in common, such as a form. *Shape:* (n_keys, n_targets), float64.
-        keys: which row of it each example has. *Shape:* (n,), int64.
-    """
-
-    values: np.ndarray
-    keys: np.ndarray
-
-    @property
-    def n_targets(self) -> int:
-        """How many numbers there are to predict."""
-        return int(self.values.shape[1])
-
-    def scaled(self, columns: slice) -> np.ndarray:
-        """Some targets, as z-scores over all examples; 0 if constant. *Shape:* (n, n_columns), float64."""
-        scaled: np.ndarray = self.values[:, columns][self.keys]
-        is_constant = scaled.max(axis=0) == scaled.min(axis=0)
-        scaled -= scaled.mean(axis=0)
-        scaled /= np.where(is_constant, 1.0, scaled.std(axis=0))
-        scaled[:, is_constant] = 0.0
-        return scaled
-
-
-def control_targets(targets: Targets, seed: int) -> Targets:
-    """The same, dealt out to the keys anew: each has the numbers of one that is drawn for it.
-
-    As the control task of Hewitt & Liang 2019 (arXiv 1909.03368), it has a random answer for each type. Where
-    no type is both learned from and predicted, there is nothing to be learned by heart, and R² is at most
-    about 0; more than that says that types which are alike stand on both sides.
-    """
-    dealt = np.random.default_rng([seed, len(targets.values)]).permutation(len(targets.values))
-    return Targets(targets.values, dealt[targets.keys])
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +69,12 @@ def predict(
 
     Each target has the penalty that predicts best, of 9 from 1e-4 to 1e4 times the mean eigenvalue, each
     group of the examples learned from when it is left out. Leaving out examples one by one would leave others
-    of their group behind, with the same target and nearly the same input, and choose too small a penalty.
+    of their group behind, with the same target and nearly the same input, and choose too small a penalty:
+    for ratings of senses dealt out at random, layer 22 of SmolLM2-135M then has an R² of -0.54, where
+    it has -0.002 if lemmas are left out.
     Errors of groups left out are exact, as those of single examples are (Allen 1974): where H maps targets to
-    their predictions, they are (I - H_gg)^-1 times the errors of the group when it is not. Means and scales
-    of the inputs alone are those of all examples learned from.
+    their predictions, they are (I - H_gg)^-1 times the errors of the group when it is not. Only the scales of
+    the inputs are those of all examples learned from.
 
     Args:
         inputs: the examples.
