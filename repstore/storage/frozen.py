@@ -92,8 +92,8 @@ class LearnedInfo(FrozenInfo):
     """What the JSON file of a probe or a mix says.
 
     Attributes:
-        asked: how it was learned, as JSON is read (lists, not tuples). What each command asks differs, but for
-            what `command` says.
+        asked: how it was learned, as JSON is read (lists, not tuples). What each command asks differs, but
+            for what `command` says.
     """
 
     asked: dict[str, Any]
