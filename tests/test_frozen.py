@@ -95,6 +95,22 @@ def test_a_name_that_is_none_is_refused_by_the_kind(kind):
         check_name(kind, "../x")
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"command": ["mix", "train"]},
+        {"command": ("mix", "STORE")},
+        {"command": ["STORE"], "layers": (0, 1)},
+    ],
+)
+def test_what_could_not_be_asked_again_is_not_kept(store, asked):
+    before = files_of(store)
+    with pytest.raises(ValueError, match="asked is not JSON"):
+        probe_in(store, asked=asked)
+    assert files_of(store) == before
+
+
 KEEP: dict[FrozenKind, Callable[[Path], FrozenLayout]] = {"probe": probe_in, "mix": mix_in}
 FILES = [
     *(("probe", name) for name in ("layer-01.npz", "words.npy", "probe.json")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -91,10 +92,17 @@ class LearnedInfo(FrozenInfo):
     """What the JSON file of a probe or a mix says.
 
     Attributes:
-        asked: how it was learned, as JSON: what each command asks differs, but for what `command` says.
+        asked: how it was learned, as JSON is read (lists, not tuples). What each command asks differs, but
+            for what `command` says.
     """
 
     asked: dict[str, Any]
+
+    def __post_init__(self) -> None:  # else whoever verifies or compares it would find out
+        if json.loads(json.dumps(self.asked)) != self.asked or STORE not in self.asked.get("command", ()):
+            raise ValueError(
+                f'asked is not JSON with a "command" that says {STORE} for the store: {self.asked}'
+            )
 
     def command(self, store: str) -> list[str]:
         """The command that learns it anew: its arguments after ``repstore``.
