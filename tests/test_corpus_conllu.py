@@ -176,6 +176,7 @@ def test_a_folder_is_read_by_the_names_of_its_files_and_their_splits(tmp_path):
 @pytest.mark.parametrize(
     ("name", "split"),
     [
+        ("en-ud-dev", "dev"),
         ("train", "train"),
         ("my_dev", "dev"),
         ("training", None),
@@ -234,6 +235,22 @@ MALFORMED = {
 def test_a_wrong_line_is_refused_with_its_place_and_what_was_expected(tmp_path, text, message):
     path = write(tmp_path, text=text)
     refuses(f"conllu:{path}", path, message)
+
+
+@given(st.integers(0, len(SMALL.encode())), st.integers(0, 40), st.binary(max_size=8))
+def test_whatever_is_in_a_file_it_is_read_or_refused(tmp_path_factory, start, length, other):
+    content = SMALL.encode()
+    path = tmp_path_factory.mktemp("spoiled") / "a.conllu"
+    path.write_bytes(content[:start] + other + content[start + length :])
+    corpus = read(f"conllu:{path}")
+    try:
+        n_words = identify(corpus).n_words
+    except CorpusError as error:
+        assert str(path) in str(error)  # noqa: PT017  # either is right
+    else:
+        assert all(max(edge.head or 0, edge.dependent) < n_words for edge in corpus.edges())
+        for text in corpus.texts():
+            assert all(0 <= w.char_start < w.char_end <= len(text.text) for w in text.words)
 
 
 def test_paths_without_what_is_needed_are_refused(tmp_path):

@@ -268,6 +268,20 @@ def test_a_wrong_line_is_refused_with_its_place_and_what_was_expected(tmp_path, 
     refuses(f"sdp:{path}", path, message)
 
 
+@given(st.integers(0, len(ROWS.encode())), st.integers(0, 40), st.binary(max_size=8))
+def test_whatever_is_in_a_file_it_is_read_or_refused(tmp_path_factory, start, length, other):
+    content = ROWS.encode()
+    path = tmp_path_factory.mktemp("spoiled") / "a.dm.sdp"
+    path.write_bytes(content[:start] + other + content[start + length :])
+    corpus = read(f"sdp:{path}")
+    try:
+        n_words = identify(corpus).n_words
+    except CorpusError as error:
+        assert str(path) in str(error)  # noqa: PT017  # either is right
+    else:
+        assert all(max(edge.head or 0, edge.dependent) < n_words for edge in corpus.edges())
+
+
 def test_paths_without_what_is_needed_are_refused(tmp_path):
     with pytest.raises(CorpusError, match=r"no semantic dependencies\. Expected files NAME\.dm\.sdp in it"):
         read(f"sdp:{tmp_path}")

@@ -23,7 +23,7 @@ from repstore.spec import Edge, Span
 
 SUFFIX, NONE = ".conllu", "_"
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
-ID = re.compile(r"(\d{1,6})(?:([-.])(\d{1,6}))?")
+ID = re.compile(r"([0-9]{1,6})(?:([-.])([0-9]{1,6}))?")
 TEXT = re.compile(r"#\s*text\s*=(.*)")
 BLANKS = re.compile(r"\s*")
 
@@ -59,7 +59,7 @@ def _beside(file: Path) -> list[Path]:
 
 def _language(name: str) -> str | None:
     """The language that treebanks such as ``en_ewt-ud-train`` are called by, if that is two letters."""
-    match = re.match(r"([a-z]{2})_\w+-ud\b", name)
+    match = re.match(r"([a-z]{2})(?:_\w+)?-ud\b", name)
     return match[1] if match else None
 
 
@@ -207,7 +207,7 @@ def _text(surface: Sequence[_Line]) -> str:
 
 def _head(at: Place, number: str, n_words: int) -> int | None:
     """A head given by its number, counted from 0 here; None for the root."""
-    if not re.fullmatch(r"\d{1,6}", number) or int(number) > n_words:
+    if not re.fullmatch("[0-9]{1,6}", number) or int(number) > n_words:
         raise at.refuse(f'head "{number}" in a sentence of {n_words} words', "the number of a word, or 0")
     return int(number) - 1 if int(number) else None
 
