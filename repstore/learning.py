@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from repstore.analysis.answers import Worth, worth
+from repstore.analysis.answers import Worth, best_threshold, worth
 from repstore.analysis.control import control_labels
 from repstore.analysis.description import description_lengths
 from repstore.analysis.inputs import Inputs, PairInputs, WordInputs
@@ -23,7 +24,7 @@ from repstore.tasks import Task
 Measure = Literal["answers", "bits"]
 
 AT_ONCE = 1024
-"""Words whose moments are taken at a time."""
+"""Examples looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +174,26 @@ def _learned(
         coded = description_lengths(inputs, problems, method.learner, memory=memory, progress=progress)
         return [_Scored(one.examples, (one.uniform_bits, one.bits), None) for one in coded]
     learned = method.learner(inputs, problems, memory=memory, progress=progress)
+    learned = [
+        _with_threshold(one, inputs, problem) if problem.is_multi_label else one
+        for problem, one in zip(problems, learned, strict=True)
+    ]
     return [
         _Scored(problem.test, worth(one.logits, problem.targets[problem.test]), one)
         for problem, one in zip(problems, learned, strict=True)
     ]
+
+
+def _with_threshold(learned: Learned, inputs: Inputs, problem: Problem) -> Learned:
+    """The probe that says a class is there where its logit is above 0, as the selection examples have it."""
+    network = learned.network
+    logits = [
+        network.apply(inputs.take(problem.select[start : start + AT_ONCE]))
+        for start in range(0, len(problem.select), AT_ONCE)
+    ]
+    above = np.float32(best_threshold(np.concatenate(logits), problem.targets[problem.select]))
+    biases = (*network.biases[:-1], network.biases[-1] - above)
+    return Learned(dataclasses.replace(network, biases=biases), learned.logits - above, learned.setting)
 
 
 def _tally(scored: Sequence[_Scored], units: np.ndarray) -> Tally:

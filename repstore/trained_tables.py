@@ -19,6 +19,9 @@ SCORES = {
     "f1": "micro-averaged F1 of test examples",
     "compression": "uniform bits by bits of the online code",
 }
+SHARES = ("accuracy", "f1", "uuas")
+"""Scores between 0 and 1, which no interval leaves."""
+
 SUBJECTS = {
     "linear": "Linear probe",
     "mlp": "Probe with a hidden layer",
@@ -54,14 +57,15 @@ def scored(
     best = scoring.best_layers(Scores(main, {main: values}, of_scores, scores[0].reached.shape[1]))
     rows = []
     for n, (score, control) in enumerate(zip(scores, controls, strict=True)):
-        seeds_low, seeds_high = over_seeds(score.of_seeds)
+        seeds = over_seeds(score.of_seeds)
+        seeds_low, seeds_high = np.clip(seeds, 0, 1) if main in SHARES else seeds
         rows.append(
             {
                 main: score.score,
                 "low": float(low[n]),
                 "high": float(high[n]),
-                "seeds_low": seeds_low,
-                "seeds_high": seeds_high,
+                "seeds_low": float(seeds_low),
+                "seeds_high": float(seeds_high),
                 "best": best[n],
                 "layer_0": layer_0.score if layer_0 else None,
                 "lemmas_shared": None if loose is None else loose[n].score,
@@ -77,7 +81,7 @@ def scored(
 def result_of(table: pa.Table, provenance: dict[str, Any], notes: list[str]) -> ResultTable:
     """What trained probes score, as `Store.probe` returns it."""
     main = next(name for name in SCORES if name in table.column_names)
-    constant = [name for name in ("label", "feature") if len(set(table[name].to_pylist())) == 1]
+    constant = [name for name in ("probe", "label", "feature") if len(set(table[name].to_pylist())) == 1]
     labels = ", ".join(dict.fromkeys(table["label"].to_pylist()))
     empty = [name for name in table.column_names if table[name].null_count == len(table)]
     table = table.drop_columns(list(dict.fromkeys([*constant, *empty])))

@@ -23,6 +23,27 @@ def worth(logits: np.ndarray, targets: np.ndarray) -> Worth:
     return _f1(logits > 0, targets)
 
 
+def best_threshold(logits: np.ndarray, targets: np.ndarray) -> float:
+    """The logit above which a class should be said to be there, for the best F1 of all classes together.
+
+    Log loss makes a probe that is seldom sure say nothing at all, which F1 counts as worthless; so the
+    threshold is chosen, as the penalty is, on the selection examples. Of equal ones the highest.
+
+    Args:
+        logits: of the selection examples. *Shape:* (n, n_classes).
+        targets: *Shape:* (n, n_classes), bool.
+    """
+    order = np.argsort(-logits, axis=None, kind="stable")
+    sorted_logits = logits.reshape(-1)[order].astype(np.float64)
+    right = np.cumsum(targets.reshape(-1)[order])
+    said = np.arange(1, len(order) + 1)
+    ends = np.append(np.flatnonzero(np.diff(sorted_logits) < 0), len(order) - 1)
+    best = ends[np.argmax(2 * right[ends] / (said[ends] + right[-1]))]
+    above = sorted_logits[best]
+    below = sorted_logits[best + 1] if best + 1 < len(order) else above - 1
+    return float((above + below) / 2)
+
+
 def worth_of_most_frequent(targets: np.ndarray, train: np.ndarray, test: np.ndarray, n_classes: int) -> Worth:
     """What it is worth to answer with the class that is most frequent in training; of equal ones the first.
 
