@@ -32,7 +32,9 @@ def ingest(
     ],
     template: Annotated[
         list[str],
-        typer.Option(help="base, repeat, repeat_prev, prompt1, prompt2 or NAME=PATTERN; repeatable."),
+        typer.Option(
+            help="base, repeat, repeat_prev, prompt1, prompt2, window-K or NAME=PATTERN; repeatable."
+        ),
     ] = ["base"],  # noqa: B006  # typer reads it
     words: Annotated[
         WordChoice, typer.Option(help="The annotated words, or all words of the texts.")

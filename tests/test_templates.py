@@ -123,6 +123,60 @@ def test_a_template_knows_its_name_its_pattern_and_its_reading():
     assert (custom.name, custom.template, custom.reading) == ("mine", "mine", "last")
 
 
+@pytest.mark.parametrize(
+    ("text", "word", "template", "rendered"),
+    [
+        ("She sat on the banks.", "banks", "window-0", "banks."),
+        ("She sat on the banks.", "banks", "window-2", "on the banks."),
+        ("She sat on the banks.", "sat", "window-1", "She sat on"),
+        ("She sat on the banks.", "on", "window-2", "She sat on the banks."),
+        ("She sat on the banks.", "on", "window-999", "She sat on the banks."),
+        (" a \t(river-bank),  here ", "bank", "window-0", "(river-bank),"),
+        (" a \t(river-bank),  here ", "bank", "window-1", "a \t(river-bank),  here"),
+        ("in New York now", "New York", "window-0", "New York"),
+        ("in New York now", "New York", "window-1", "in New York now"),
+        ("bank", "bank", "window-3", "bank"),
+    ],
+)
+def test_a_window_is_the_word_with_so_many_stretches_on_either_side(text, word, template, rendered):
+    start = text.index(word)
+    shown, found, _ = read(template, text=text, span=(start, start + len(word)))
+    assert (shown, found) == (rendered, word)
+
+
+@pytest.mark.parametrize(
+    ("k", "rendered", "found"),
+    [
+        (0, "turned it off.", ((0, 6), (10, 13))),
+        (1, "They turned it off. Now", ((5, 11), (15, 18))),
+    ],
+)
+def test_a_window_reaches_from_the_first_piece_of_a_word_to_the_last(k, rendered, found):
+    text, pieces = "Well. They turned it off. Now sleep.", [(11, 17), (21, 24)]
+    assert parse_template(f"window-{k}").render(text, pieces, "turned off", None) == (rendered, found)
+
+
+def test_a_window_can_be_part_of_a_pattern_and_be_read_otherwise():
+    assert read("said=He said: {window:1}") == ("He said: the banks.", "banks", (13, 18))
+    assert read("said:previous={window:1}")[1] == "the"
+    assert read("said:previous={window:0}")[1] is None
+    assert read("said:last={window:0} {lemma}")[:2] == ("banks. bank", "k")
+
+
+def test_a_window_beside_the_marked_text_is_not_read():
+    rendered, word, place = read("both={window:1} | {text:target}")
+    assert (rendered, word, place) == ("the banks. | She sat on the banks.", "banks", (28, 33))
+    rendered, word, place = read("both={text:target} | {window:1}")
+    assert (rendered, word, place) == ("She sat on the banks. | the banks.", "banks", (15, 20))
+
+
+def test_a_window_template_knows_its_name_its_pattern_and_its_reading():
+    window, custom = parse_template("window-2"), parse_template("near={window:2}")
+    assert (window.name, window.template, window.reading) == ("window-2", "window-2", "target")
+    assert window.pattern == custom.pattern == "{window:2}"
+    assert (window.n_copies, parse_template("x={window:1}{text:target}").n_copies) == (1, 2)
+
+
 @st.composite
 def texts_with_a_word(draw: st.DrawFn) -> tuple[str, tuple[int, int]]:
     before, after = draw(st.text(max_size=20)), draw(st.text(max_size=20))
@@ -136,6 +190,31 @@ def test_the_span_always_reads_the_word(annotated, template):
     rendered, word, _ = read(template, text=text, span=span)
     assert word == text[slice(*span)]
     assert text in rendered
+
+
+def window_by_hand(text: str, start: int, end: int, k: int) -> str:
+    """Character by character: to either side over the rest of the stretch, then `k` times over the next."""
+    for direction in (-1, 1):
+        at = start - 1 if direction < 0 else end
+        for n in range(k + 1):
+            reached = at
+            while n and 0 <= at < len(text) and text[at].isspace():
+                at += direction
+            if not 0 <= at < len(text):
+                at = reached  # nothing but blanks: not shown
+                break
+            while 0 <= at < len(text) and not text[at].isspace():
+                at += direction
+        start, end = (at + 1, end) if direction < 0 else (start, at)
+    return text[start:end]
+
+
+@given(texts_with_a_word(), st.integers(0, 4))
+def test_a_window_is_a_piece_of_the_text_as_it_stands(annotated, k):
+    text, span = annotated
+    rendered, word, _ = read(f"window-{k}", text=text, span=span)
+    assert word == text[slice(*span)]
+    assert rendered == window_by_hand(text, *span, k)
 
 
 @given(texts_with_a_word())
@@ -178,8 +257,20 @@ def test_last_reads_the_last_character_that_is_not_blank(annotated):
         ("x:={text}", 'No reading ""'),
         ("x={text} {text}", "mark one copy as {text:target}"),
         ("x={text:target} {text:target}", "mark one copy as {text:target}"),
-        ("x={lemma}", "no {text}, so there is no word to read"),
-        ("x:previous=word", "no {text}, so there is no word to read"),
+        ("window", 'No template "window". Did you mean "window-K"?'),
+        ("window-", 'No template "window-"'),
+        ("window--1", 'No template "window--1"'),
+        ("window-02", 'No template "window-02"'),
+        ("window-2={text}", '"window-2" cannot name'),
+        ("x={text} {window:2}", "mark one copy as {text:target}"),
+        ("x={window:1} {window:2}", "mark one copy as {text:target}"),
+        ("x={window}", "No field {window}"),
+        ("x={window:-1}", "No field {window:-1}"),
+        ("x={window:two}", "No field {window:two}"),
+        ("x={window:²}", "No field {window:²}"),
+        ("x={window:target}", "No field {window:target}"),
+        ("x={lemma}", "no {text} or {window:K}, so there is no word to read"),
+        ("x:previous=word", "no {text} or {window:K}, so there is no word to read"),
         ("x={txt}", "No field {txt}"),
         ("x={}", "No field {}"),
         ("x={0}", "No field {0}"),

@@ -1,19 +1,23 @@
 """Templates: how a text is rendered for the model, and which characters stand for the word.
 
 A pattern is text with fields: ``{text}``, ``{text:target}`` (the copy in which the word is read; needed
-only if the text appears twice), ``{lemma}`` (the form, where the corpus has no lemma) and ``{form}``.
-Literal braces are doubled. A custom template is given as ``NAME=PATTERN`` or ``NAME:READING=PATTERN``.
+only if the text appears twice), ``{window:K}`` (the word and `K` words of the text on either side),
+``{lemma}`` (the form, where the corpus has no lemma) and ``{form}``. Literal braces are doubled. A custom
+template is given as ``NAME=PATTERN`` or ``NAME:READING=PATTERN``; ``window-K`` is ``{window:K}``.
 """
 
 from __future__ import annotations
 
 import re
 import string
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import get_args
 
+from repstore.corpus.source import CHUNK
 from repstore.errors import ArgumentError, did_you_mean
 from repstore.spec import Reading, RunSpec, Span
 
@@ -28,7 +32,20 @@ PATTERNS: dict[str, tuple[str, Reading]] = {
 SHORTHANDS: dict[str, tuple[str, Reading]] = {"repeat_prev": ("repeat", "previous")}
 BUILT_IN = (*PATTERNS, *SHORTHANDS)
 
-FIELDS = {"text": ("", "target"), "lemma": ("",), "form": ("",)}
+WINDOW = re.compile(r"window-(0|[1-9][0-9]{0,3})")
+"""Names of templates that show the model so many words on either side and no more: how far a word is
+interpreted by its nearest words (Zhao et al. 2020, arXiv 2004.12198)."""
+
+FIELDS = {
+    "text": re.compile("(?:target)?"),
+    "window": re.compile("[0-9]{1,4}"),
+    "lemma": re.compile(""),
+    "form": re.compile(""),
+}
+"""What may stand after the colon in each field."""
+
+COPIES = ("text", "window")
+"""Fields in which the word can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +64,8 @@ class Template:
 
     @property
     def n_copies(self) -> int:
-        """How often the text occurs in a rendered text."""
-        return sum(field == "text" for _, field, _ in _fields(self.pattern))
+        """How often the text, or a window of it, occurs in a rendered text."""
+        return sum(field in COPIES for _, field, _ in _fields(self.pattern))
 
     def render(
         self, text: str, spans: Sequence[Span], form: str, lemma: str | None
@@ -67,13 +84,16 @@ class Template:
         """
         rendered = ""
         target: tuple[Span, ...] = ()
-        copies = _fields(self.pattern)
-        for literal, field, option in copies:
+        for literal, field, option in _fields(self.pattern):
             rendered += literal
-            if field == "text" and (option == "target" or not target):
-                target = tuple((len(rendered) + start, len(rendered) + end) for start, end in spans)
+            shown = (0, len(text)) if field == "text" else None
+            if field == "window":
+                shown = _window(text, spans, int(option))
+            if shown and (option == "target" or not target):
+                moved = len(rendered) - shown[0]
+                target = tuple((moved + start, moved + end) for start, end in spans)
             if field:
-                rendered += {"text": text, "lemma": lemma or form, "form": form}[field]
+                rendered += text[slice(*shown)] if shown else form if field == "form" else lemma or form
         match self.reading:
             case "target":
                 return rendered, target
@@ -92,32 +112,34 @@ def parse_template(given: str) -> Template:
     """
     head, equals, pattern = given.partition("=")
     if not equals:
+        if (window := WINDOW.fullmatch(given)) is not None:
+            return Template(given, given, given, f"{{window:{window[1]}}}", "target")
         if given not in BUILT_IN:
             raise ArgumentError(
-                f'No template "{given}". {did_you_mean(given, BUILT_IN)} '
+                f'No template "{given}". {did_you_mean(given, [*BUILT_IN, "window-K"])} '
                 "Or define one: 'NAME={text} {text:target}'."
             )
         template, reading_of = SHORTHANDS.get(given, (given, None))
         pattern, usual = PATTERNS[template]
         return Template(given, given, template, pattern, reading_of or usual)
     name, colon, reading = head.partition(":")
-    if not re.fullmatch(r"[\w.-]+", name) or name in BUILT_IN:
+    if not re.fullmatch(r"[\w.-]+", name) or name in BUILT_IN or name.startswith("window-"):
         raise ArgumentError(
             f'"{name}" cannot name a custom template. Use letters, digits, "_", "-" and ".", '
-            f"and none of {', '.join(BUILT_IN)}."
+            f"and none of {', '.join(BUILT_IN)}, window-K."
         )
     if not colon:
         reading = "target"
     if reading not in get_args(Reading):
         raise ArgumentError(f'No reading "{reading}". {did_you_mean(reading, get_args(Reading))}')
     fields = _fields(pattern)
-    options = [option for _, field, option in fields if field == "text"]
+    options = [option for _, field, option in fields if field in COPIES]
     if len(options) > 1 and options.count("target") != 1:
         raise ArgumentError(f'"{pattern}" has the text twice: mark one copy as {{text:target}}.')
     if not pattern.strip():
         raise ArgumentError(f"{given} is blank, so there is no word to read in it.")
     if not options and reading != "last":
-        raise ArgumentError(f'"{pattern}" has no {{text}}, so there is no word to read in it.')
+        raise ArgumentError(f'"{pattern}" has no {{text}} or {{window:K}}, so there is no word to read.')
     return Template(given, name, name, pattern, reading)  # type: ignore[arg-type]  # checked above
 
 
@@ -135,12 +157,30 @@ def _fields(pattern: str) -> list[tuple[str, str | None, str]]:
     for _, field, option, conversion in parsed:
         if field is None:
             continue
-        if field not in FIELDS or option not in FIELDS[field] or conversion:
+        if field not in FIELDS or not FIELDS[field].fullmatch(option or "") or conversion:
             asked = field + (f"!{conversion}" if conversion else "") + (f":{option}" if option else "")
             raise ArgumentError(
-                f"No field {{{asked}}} for a template. Use {{text}}, {{text:target}}, {{lemma}}, {{form}}."
+                f"No field {{{asked}}} for a template. Use {{text}}, {{text:target}}, {{window:K}} with a "
+                "number of words K, {lemma}, {form}."
             )
     return [(literal, field, option or "") for literal, field, option, _ in parsed]
+
+
+def _window(text: str, spans: Sequence[Span], k: int) -> Span:
+    """Characters of the stretches between blanks that hold the word, from its first piece to its last, and of
+    `k` more on either side, as far as there are any.
+    """
+    stretches = _stretches(text)
+    first = bisect_right(stretches, spans[0][0], key=itemgetter(1))
+    last = bisect_left(stretches, spans[-1][1], key=itemgetter(0)) - 1
+    start, end = stretches[max(first - k, 0)][0], stretches[min(last + k, len(stretches) - 1)][1]
+    return min(start, spans[0][0]), max(end, spans[-1][1])  # blanks at the ends of a word are shown, too
+
+
+@lru_cache(maxsize=16)
+def _stretches(text: str) -> list[Span]:
+    """Where the stretches between blanks are: found once for the words of a text, which come together."""
+    return [match.span() for match in CHUNK.finditer(text)]
 
 
 def _previous(rendered: str, target: tuple[Span, ...]) -> tuple[Span, ...]:
