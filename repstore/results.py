@@ -29,7 +29,8 @@ UNBOUNDED = 100_000
 @dataclass(frozen=True, repr=False)
 class Figure:
     """How a result is drawn: curves of `y` (one per `series`) against `x`, a matrix of `y` over `x` and
-    `series`, panels with curves of many measures, or a trajectory.
+    `series`, panels with curves of many measures, a trajectory, or masks (of each `series`, which of so many
+    `x` are in the list `y`).
 
     `band` names the columns of the lower and upper end of an interval about `y`, and `level` a column of
     heights to see the curves against, if the table has it. `mark` names a column that is true in the cells of
@@ -37,7 +38,7 @@ class Figure:
     scale and perhaps a band.
     """
 
-    kind: Literal["curve", "matrix", "panels", "trajectory"]
+    kind: Literal["curve", "matrix", "panels", "trajectory", "masks"]
     x: str
     y: str
     series: str | None = None
@@ -137,6 +138,9 @@ class ResultTable:
             self._plot_matrix(path, shape)
         elif shape.kind == "panels":
             self._plot_panels(path, shape)
+        elif shape.kind == "masks":
+            assert shape.series is not None
+            plots.masks(path, self[shape.series], self[shape.y], self[shape.x][0], self.title)
         else:
             levels: list[tuple[str, float]] = []
             if shape.level in self.columns:
