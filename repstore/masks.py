@@ -91,7 +91,7 @@ def _table(run: Run, maps: Mapping[int, LayerMap]) -> ResultTable:
 def _mask_row(kept: np.ndarray, before: np.ndarray | None) -> dict[str, Any]:
     """What is said of a mask. *Shape of each:* (d_model,), bool."""
     n_kept = int(kept.sum())
-    row = {"d_model": len(kept), "n_kept": n_kept, "share": n_kept / len(kept)}
+    row: dict[str, Any] = {"d_model": len(kept), "n_kept": n_kept, "share": n_kept / len(kept)}
     if before is not None:
         both = n_kept * int(before.sum()) / len(kept)
         row |= {"overlap": _share_of_both(float((kept & before).sum()), kept, before)}
