@@ -20,7 +20,7 @@ from repstore import plots
 from repstore.errors import ArgumentError, MissingExtraError, NotFoundError, ResultError
 from repstore.spec import Pair, Text, Word
 from repstore.storage.layout import Layout
-from repstore.storage.remaking import transform_command
+from repstore.storage.remaking import fit_command
 from repstore.storage.runs import read_run
 
 D, PLANTED = 16, [2, 3, 7, 11]
@@ -147,7 +147,7 @@ def test_the_command_that_fits_it_anew_gives_the_same_bytes(fitted, store):
     layout = Layout(fitted)
     (folder,) = layout.root.glob("runs/*")
     place = layout.run(folder.name).frozen("transform", "senses")
-    said = transform_command(layout, read_run(layout, folder.name), place)
+    said = fit_command(layout, read_run(layout, folder.name), place)
     assert said == (
         f"repstore transform fit {fitted} senses --run m/base@synthetic --kind select --layer 0,1 --seed 3 "
         "--train-on train --select-on dev"
