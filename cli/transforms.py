@@ -10,6 +10,7 @@ from repstore.cli.options import (
     FormatOption,
     LayersOption,
     MemoryOption,
+    PlotOption,
     RunOption,
     StorePath,
     WhereOption,
@@ -51,7 +52,17 @@ def fit(
     sample: Annotated[
         int | None, typer.Option(min=2, help="Only so many of these words; all unless given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the sample, or what select learns.")] = 0,
+    train_on: Annotated[
+        str | None, typer.Option(metavar="SPLIT", help="Pairs that select learns from; train unless given.")
+    ] = None,
+    select_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPLIT",
+            help="Pairs by which select chooses; dev unless given. If the same, a fifth is set apart.",
+        ),
+    ] = None,
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
 ) -> None:
@@ -74,10 +85,29 @@ def fit(
             split=split,
             sample=sample,
             seed=seed,
+            train_on=train_on,
+            select_on=select_on,
             memory=bytes_of(memory),
             progress=progress,
         )
     show(result, format)
+
+
+@transform.command("show")
+def show_(
+    store: StorePath,
+    name: NameArgument,
+    run: RunOption = None,
+    plot: PlotOption = None,
+    format: FormatOption = "table",
+) -> None:
+    """Show which dimensions a transform of kind select or drop-outliers keeps, and how far layers agree.
+
+    Example: repstore transform show store/ senses --run smollm2/base --plot masks.png
+    """
+    import repstore
+
+    show(repstore.show_transform(store, name, run=run), format, plot)
 
 
 @transform.command("list")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from repstore.errors import RepstoreError
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
+    from repstore.masks import show_transform
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
     from repstore.saving import fit_probe
@@ -56,6 +57,7 @@ _HOMES = {
     "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
+    "show_transform": "repstore.masks",
     "verify": "repstore.upkeep",
     "open": "repstore.store",
 }
@@ -85,6 +87,7 @@ __all__ = [
     "open",
     "repair",
     "reproduce",
+    "show_transform",
     "verify",
 ]
 

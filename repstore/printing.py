@@ -31,6 +31,8 @@ def printed(result: ResultTable, limit: int | None) -> Group:
     """The first rows of a result (all, without a limit); a matrix as rows and columns."""
     kind = result.figure.kind if result.figure is not None else None
     names, rows = _matrix(result) if kind == "matrix" else (result.columns, list(result))
+    if kind == "masks" and result.figure is not None:  # hundreds of numbers, which only a plot makes seen
+        names = [name for name in names if name != result.figure.y]
     shown = rows[:limit]
     cells = {name: _cells([row[name] for row in shown]) for name in names}
     blocks: Iterable[Sequence[str]] = [names]

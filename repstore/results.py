@@ -29,8 +29,8 @@ UNBOUNDED = 100_000
 @dataclass(frozen=True, repr=False)
 class Figure:
     """How a result is drawn: curves of `y` (one per `series`) against `x`, a matrix of `y` over `x` and
-    `series`, panels with curves of many measures, or a trajectory. `also` are columns
-    that tell curves apart, too.
+    `series`, panels with curves of many measures, a trajectory, or masks (of each `series`, which of so many
+    `x` are in the list `y`). `also` are columns that tell curves apart, too.
 
     `band` names the columns of the lower and upper end of an interval about `y`, and `level` a column of
     heights to see the curves against, if the table has it. `mark` names a column that is true in the cells of
@@ -38,7 +38,7 @@ class Figure:
     scale and perhaps a band.
     """
 
-    kind: Literal["curve", "matrix", "panels", "trajectory"]
+    kind: Literal["curve", "matrix", "panels", "trajectory", "masks"]
     x: str
     y: str
     series: str | None = None
@@ -139,6 +139,9 @@ class ResultTable:
             self._plot_matrix(path, shape)
         elif shape.kind == "panels":
             self._plot_panels(path, shape)
+        elif shape.kind == "masks":
+            assert shape.series is not None
+            plots.masks(path, self[shape.series], self[shape.y], self[shape.x][0], self.title)
         else:
             panel = plots.Panel(
                 self.title, self._curves(shape, shape.y, shape.band), self._levels(shape, shape.y)

@@ -38,7 +38,9 @@ Measure = Literal[
     "alignment",
     "separability",
 ]
-TransformKind = Literal["standardize", "center", "all-but-the-top", "whiten", "pca", "drop-outliers"]
+TransformKind = Literal[
+    "standardize", "center", "all-but-the-top", "whiten", "pca", "drop-outliers", "select"
+]
 Search = Literal["auto", "exact", "index"]
 IndexKind = Literal["rabitq", "ivf", "hnsw"]
 IndexChoice = Literal["auto", "rabitq", "ivf", "hnsw"]

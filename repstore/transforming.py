@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from repstore import keeping
-from repstore.analysis.fitting import COUNTING, OWN_AXES, bytes_to_fit, fit
+from repstore import keeping, masking
+from repstore.analysis.fitting import COUNTING, OWN_AXES, Fitted, bytes_to_fit, fit
 from repstore.errors import (
     ArgumentError,
     NotFoundError,
@@ -23,14 +23,14 @@ from repstore.results import ResultTable
 from repstore.sampling import sampled
 from repstore.spec import MEMORY, Progress, TransformKind
 from repstore.storage.catalog import Catalog
-from repstore.storage.fitted_on import FittedOn, Side, fitted_on, whole
+from repstore.storage.fitted_on import FittedOn, Side, fitted_on, fitted_on_pairs, whole
 from repstore.storage.frozen import check_name, is_damaged
 from repstore.storage.layout import FrozenLayout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
-from repstore.storage.transforms import LayerMap, TransformInfo, read_transform, write_transform
+from repstore.storage.transforms import TransformInfo, read_transform, write_transform
 from repstore.transform_tables import table_of_all, table_of_fitted
 
 SPLITS_OF = """
@@ -51,6 +51,8 @@ def fit_transform(
     split: str | None = None,
     sample: int | None = None,
     seed: int = 0,
+    train_on: str | None = None,
+    select_on: str | None = None,
     memory: int = MEMORY,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> ResultTable:
@@ -62,7 +64,8 @@ def fit_transform(
     Args:
         store: folder of the store.
         name: what it will be called: letters, digits, ``.``, ``_`` and ``-``.
-        kind: which (`analysis.fitting.fit`).
+        kind: which (`analysis.fitting.fit`); ``select`` learns from labelled pairs which dimensions tell
+            senses apart (`training.selecting`), standardizes by the words of these, and drops the others.
         k: how many directions ``all-but-the-top`` removes, or ``pca`` keeps.
         run: a run; not needed if the store has one.
         layer: a layer, several, or "all".
@@ -70,7 +73,11 @@ def fit_transform(
         side: only words that stand first (``a``) or second (``b``) in a pair of the corpus, each once.
         split: only words whose text is of this split.
         sample: only so many of these words, drawn with `seed`.
-        seed: decides the sample.
+        seed: decides the sample, and what is random in learning.
+        train_on: split of the pairs that ``select`` learns from; "train" unless given. Words are theirs:
+            `where`, `side`, `split` and `sample` are of the other kinds.
+        select_on: split of the pairs by which it chooses among masks; "dev" unless given. Where it is the
+            same, a fifth of the pairs is set apart for it, by lemmas drawn with `seed`.
         memory: most bytes that fitting a layer may take.
         progress: told how many layers are done.
 
@@ -81,7 +88,8 @@ def fit_transform(
     Raises:
         ArgumentError: an argument cannot be used, or there is another transform of that name.
         NotFoundError: no such run, layer or split.
-        ResultError: too few words to fit on.
+        ResultError: too few words to fit on, or no labelled pairs of both kinds.
+        MissingExtraError: ``select`` needs torch, which is not installed.
         QueryError: `where` is not a condition on words.
         StoreDamagedError: there is a transform of that name, and what it was is damaged.
         StoreError: the disk is full, above all; then nothing is kept.
@@ -89,7 +97,12 @@ def fit_transform(
     """
     check_name("transform", name)
     k = _directions(kind, k)
-    on = fitted_on(where, side, split, sample, seed)
+    if kind == "select":
+        _check_unused(kind, where=where, side=side, split=split, sample=sample)
+        on = fitted_on_pairs(train_on or "train", select_on or "dev", seed)
+    else:
+        _check_unused(kind, train_on=train_on, select_on=select_on)
+        on = fitted_on(where, side, split, sample, seed)
     layout = open_store(Path(store).absolute())
     with writing(layout), closing(Catalog(layout)) as catalog:
         lookup = Lookup(layout, catalog)
@@ -109,11 +122,10 @@ def fit_transform(
             return table_of_fitted(opened, info, ["It was there already: nothing was done."])
         if split is not None:
             _check_split(catalog, opened, split)
-        rows = _rows(lookup, opened, kind, k, on)
-        _check_size(opened, kind, k, memory)
-        maps = _maps(opened, layers, rows, kind, k, progress)
-        info = write_transform(place, opened.vectors.word_ids[rows], maps, about)
-    return table_of_fitted(opened, info, [])
+        words, notes, maps = _to_fit(lookup, opened, layers, kind, k, on, memory, progress)
+        files = ((layer, one.map, one.n_kept, one.variance) for layer, one in maps)
+        info = write_transform(place, words, files, about)
+    return table_of_fitted(opened, info, notes)
 
 
 def list_transforms(store: str | Path) -> ResultTable:
@@ -212,14 +224,35 @@ def _rows(lookup: Lookup, run: Run, kind: TransformKind, k: int | None, on: Fitt
     return rows
 
 
-def _check_size(run: Run, kind: TransformKind, k: int | None, memory: int) -> None:
-    d_model = run.info.spec.model.d_model
+def _check_unused(kind: TransformKind, **given: object) -> None:
+    """Refuse arguments that do not go with a kind.
+
+    Raises:
+        ArgumentError: there are some.
+    """
+    unused = [name for name, value in given.items() if value is not None]
+    if unused:
+        what = "labelled pairs" if kind == "select" else "words"
+        instead = "train_on and select_on" if kind == "select" else "where, side, split and sample"
+        raise ArgumentError(
+            f"{kind} is fitted on {what}, of which {instead} say which. Leave out {' and '.join(unused)}."
+        )
+
+
+def _d_model(run: Run) -> int:
+    return run.info.spec.model.d_model
+
+
+def _check_directions(run: Run, kind: TransformKind, k: int | None) -> None:
+    d_model = _d_model(run)
     most = d_model - (kind == "all-but-the-top")  # which would leave nothing
     if k is not None and k > most:
         raise ArgumentError(
             f"k is {k}, but vectors of {run.label} have {d_model} dimensions; {kind} takes at most {most}."
         )
-    needed = bytes_to_fit(kind, d_model)
+
+
+def _check_memory(kind: TransformKind, needed: int, memory: int) -> None:
     if needed > memory:
         raise ArgumentError(
             f"Fitting {kind} takes about {needed / 1e9:.2f} GB of memory, and {memory / 1e9:.2f} GB are "
@@ -227,15 +260,36 @@ def _check_size(run: Run, kind: TransformKind, k: int | None, memory: int) -> No
         )
 
 
-def _maps(
+def _to_fit(
+    lookup: Lookup,
+    run: Run,
+    layers: Sequence[int],
+    kind: TransformKind,
+    k: int | None,
+    on: FittedOn,
+    memory: int,
+    progress: Callable[[Progress], None],
+) -> tuple[np.ndarray, list[str], Iterator[tuple[int, Fitted]]]:
+    """Ids of the words to fit on, ascending; what is to be said of them; and what fits layer after layer."""
+    if kind == "select":
+        pairs = masking.labelled_pairs(lookup, run, on)
+        _check_memory(kind, masking.bytes_to_select(len(pairs.rows), _d_model(run)), memory)
+        masks = masking.fitted_masks(run, layers, pairs, on.seed, progress)
+        return run.vectors.word_ids[pairs.words], pairs.notes, masks
+    rows = _rows(lookup, run, kind, k, on)
+    _check_directions(run, kind, k)
+    _check_memory(kind, bytes_to_fit(kind, _d_model(run)), memory)
+    return run.vectors.word_ids[rows], [], _fitted(run, layers, rows, kind, k, progress)
+
+
+def _fitted(
     run: Run,
     layers: Sequence[int],
     rows: np.ndarray,
     kind: TransformKind,
     k: int | None,
     progress: Callable[[Progress], None],
-) -> Iterator[tuple[int, LayerMap, int, float | None]]:
+) -> Iterator[tuple[int, Fitted]]:
     for n, layer in enumerate(layers):
         progress(Progress(f"Fitting layer {layer}", n, len(layers), unit="layers"))
-        fitted = fit(run.vectors.layer(layer), rows, kind, k)
-        yield layer, fitted.map, fitted.n_kept, fitted.variance
+        yield layer, fit(run.vectors.layer(layer), rows, kind, k)

@@ -1,4 +1,4 @@
-"""Which words of a run a transform is fitted on."""
+"""Which words of a run a transform is fitted on, or which pairs of words."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ Side = Literal["a", "b"]
 
 @dataclass(frozen=True, slots=True)
 class FittedOn:
-    """Words of a run: those for which all of this holds.
+    """Words of a run: those for which all of this holds; or those of pairs of its corpus.
 
     Attributes:
         where: an SQL condition over the columns of words and their texts.
         side: they stand first (``a``) or second (``b``) in a pair of the corpus.
         split: their text is of this split.
         sample: so many of them, drawn with `seed`; None for all.
-        seed: decides the sample; 0 where there is none.
+        seed: decides the sample, and what is random in learning from pairs; 0 where there is neither.
+        train_on: they are of labelled pairs of this split.
+        select_on: split of the pairs by which what was learned is chosen; where it is the same, some of its
+            lemmas.
     """
 
     where: str | None = None
@@ -28,9 +31,13 @@ class FittedOn:
     split: str | None = None
     sample: int | None = None
     seed: int = 0
+    train_on: str | None = None
+    select_on: str | None = None
 
     def __str__(self) -> str:
         """Which words, in words."""
+        if self.train_on is not None:
+            return f"pairs of {self.train_on}, selected on {self.select_on}; seed {self.seed}"
         parts = [f"where {self.where}"] if self.where is not None else []
         parts += [f"side {self.side}"] if self.side is not None else []
         parts += [f"split {self.split}"] if self.split is not None else []
@@ -48,15 +55,29 @@ def fitted_on(
     """
     if side is not None:
         check_choice("side", side, get_args(Side))
-    seed = whole("seed", seed)
-    if seed < 0:
-        raise ArgumentError(f"seed is {seed}; it must not be negative.")
+    seed = _checked_seed(seed)
     if sample is None:
         return FittedOn(where, side, split)
     sample = whole("sample", sample)
     if sample < 2:
         raise ArgumentError(f"sample is {sample}; fitting needs at least 2 words.")
     return FittedOn(where, side, split, sample, seed)
+
+
+def fitted_on_pairs(train_on: str, select_on: str, seed: int) -> FittedOn:
+    """Pairs that a user asks for, checked as far as it can be without the store.
+
+    Raises:
+        ArgumentError: seed is no such number.
+    """
+    return FittedOn(seed=_checked_seed(seed), train_on=str(train_on), select_on=str(select_on))
+
+
+def _checked_seed(seed: int) -> int:
+    seed = whole("seed", seed)
+    if seed < 0:
+        raise ArgumentError(f"seed is {seed}; it must not be negative.")
+    return seed
 
 
 def whole(name: str, given: SupportsIndex) -> int:

@@ -28,7 +28,7 @@ from repstore.storage.labels import FoundLabels, find_labels
 from repstore.storage.layout import Layout
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
-from repstore.storage.pairs import FoundPairs, find_pairs
+from repstore.storage.pairs import FoundPairs, find_pairs, splits_of
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
 from repstore.storage.vectors import RunVectors
@@ -243,6 +243,10 @@ class Lookup:
         if asked not in self._pairs:
             self._pairs[asked] = find_pairs(self._catalog, *asked)
         return self._pairs[asked]
+
+    def pair_splits(self, run: Run, target: Target) -> list[str]:
+        """The splits of a run's corpus that have pairs with a label, or a score."""
+        return splits_of(self._catalog, run.info.spec.corpus_id, target)
 
     def senses(self, run: Run) -> FoundSenses:
         """Words of a run's corpus that have a sense (`storage.senses.find_senses`), looked up once."""

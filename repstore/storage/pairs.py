@@ -52,6 +52,13 @@ class FoundPairs:
     values: np.ndarray
 
 
+def splits_of(catalog: Catalog, corpus_id: str, target: Target) -> list[str]:
+    """The splits of a corpus that have pairs with a label, or a score."""
+    known = {"corpus_id": corpus_id, "target": target}
+    splits: list[str] = catalog.query(SPLITS_OF, known)["split"].to_pylist()
+    return splits
+
+
 def find_pairs(
     catalog: Catalog, corpus_id: str, corpus: str, target: Target | None, split: str, pos: str | None
 ) -> FoundPairs:
@@ -73,18 +80,18 @@ def find_pairs(
     catalog.require_corpus(corpus_id, corpus)
     target = target or ("score" if there["score"] else "label")
     if not there[target]:
-        raise ResultError(f'Corpus "{corpus}" has no {NAMES[target]} pairs; this probe needs them.')
+        raise ResultError(f'Corpus "{corpus}" has no {NAMES[target]} pairs; this needs them.')
     asked = {"corpus_id": corpus_id, "target": target, "split": split, "pos": pos}
     table = catalog.query(PAIRS_OF, asked)
     if not table.num_rows:
-        known = {"corpus_id": corpus_id, "target": target}
-        splits = [*catalog.query(SPLITS_OF, known)["split"].to_pylist(), ALL]
+        splits = [*splits_of(catalog, corpus_id, target), ALL]
         if split not in splits:
             hint = did_you_mean(split, splits)
             if splits == [ALL]:
                 hint = f'They are in no split: select on and evaluate on "{ALL}".'
             raise NotFoundError(f'Corpus "{corpus}" has no {NAMES[target]} pairs in split "{split}". {hint}')
-        tags = catalog.query(POS_OF, known | {"split": split})["pos"].to_pylist()
+        known = {"corpus_id": corpus_id, "target": target, "split": split}
+        tags = catalog.query(POS_OF, known)["pos"].to_pylist()
         hint = did_you_mean(pos or "", tags)
         raise NotFoundError(f'No pair of split "{split}" of "{corpus}" has part of speech "{pos}". {hint}')
     columns = (table[name].to_numpy() for name in ("word_a", "word_b", "value"))

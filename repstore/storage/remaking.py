@@ -84,6 +84,8 @@ def _transform_arguments(layout: Layout, run: RunInfo, info: TransformInfo) -> l
         "--split": on.split,
         "--sample": on.sample,
         "--seed": on.seed or None,
+        "--train-on": on.train_on,
+        "--select-on": on.select_on,
     }
     arguments = ["transform", "fit", str(layout.root), info.name, "--run", f"{run.name}@{run.corpus}"]
     for option, value in options.items():
