@@ -18,6 +18,7 @@ from repstore.analysis.learned import Learned, Network, Problem
 from repstore.analysis.log_loss import Columns, columns_of, curvature, mean_loss, value_and_slope
 from repstore.analysis.memory import check_fits
 from repstore.analysis.one_thread import one_thread
+from repstore.analysis.ridges import Ridges, bytes_to_solve
 from repstore.analysis.training_rows import (
     TrainingRows,
     block_rows,
@@ -31,8 +32,8 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 weights of standardized inputs; biases are free. scikit-learn says 1 / (C * n_train) for it, and, of two
 classes, has one row of weights that is the difference of ours: there its penalty is half of ours."""
 
-STALE = 4.0
-"""By what factor the mean of p (1 - p) may change before the preconditioner is made anew."""
+LEAST_CURVATURE = 1e-12
+"""Of p (1 - p), where rounding leaves none."""
 
 OVERHEAD = 1 << 24
 """Bytes that fitting takes beside its matrices."""
@@ -76,10 +77,10 @@ def logistic(
         for group in groups.values():
             room = memory - max(bytes_to_fit(inputs, problems[n]) for n in group)
             rows = TrainingRows(inputs, problems[group[0]].train, room)
-            gram = rows.gram()
+            ridges = Ridges(rows.gram())
             for n in group:
-                learned[n] = _learn(inputs, rows, gram, problems[n], progress)
-            del rows, gram  # before the next are made
+                learned[n] = _learn(inputs, rows, ridges, problems[n], progress)
+            del rows, ridges  # before the next are made
     return [learned[n] for n in range(len(problems))]
 
 
@@ -87,19 +88,18 @@ def bytes_to_fit(inputs: Inputs, problem: Problem) -> int:
     """About how much memory a problem takes at least, its training examples being read again at each pass."""
     width, n_fits = inputs.width, len(PENALTIES) * problem.n_classes
     k = min(len(problem.train), width)
-    factors = 4 * len(PENALTIES) * k**2 + 8 * 3 * k**2
     paths = 8 * n_fits * (n_arrays() * (k + 1) + 2 * width)
     blocks = 4 * 6 * min(block_rows(k), len(problem.train)) * n_fits
-    return OVERHEAD + bytes_to_make(len(problem.train), width) + factors + paths + blocks
+    return OVERHEAD + bytes_to_make(len(problem.train), width) + bytes_to_solve(k) + paths + blocks
 
 
 def _learn(
-    inputs: Inputs, rows: TrainingRows, gram: np.ndarray, problem: Problem, progress: Callable[[], None]
+    inputs: Inputs, rows: TrainingRows, ridges: Ridges, problem: Problem, progress: Callable[[], None]
 ) -> Learned:
     """Fit a problem and let the selection examples choose."""
     columns = columns_of(problem)
     networks = [
-        _network(rows, columns, fitted, problem.n_classes) for fitted in _fit(rows, gram, columns, progress)
+        _network(rows, columns, fitted, problem.n_classes) for fitted in _fit(rows, ridges, columns, progress)
     ]
     losses = _selection_losses(inputs, networks, problem)
     best = max(range(len(PENALTIES)), key=lambda n: (-losses[n], PENALTIES[n]))
@@ -111,41 +111,31 @@ def _learn(
 class _Fits:
     """A problem under every penalty, as `minimize` asks for it."""
 
-    def __init__(self, rows: TrainingRows, gram: np.ndarray, columns: Columns) -> None:
-        self._rows, self._gram, self._columns = rows, gram, columns
+    def __init__(self, rows: TrainingRows, ridges: Ridges, columns: Columns) -> None:
+        self._rows, self._ridges, self._columns = rows, ridges, columns
         self._penalties = np.array(PENALTIES)
-        self._now = np.full(len(PENALTIES), columns.curvature)
-        self._factored = self._now.copy()
-        self._factors = [_factor(gram, columns.curvature, penalty) for penalty in PENALTIES]
+        self._curvatures = np.full(len(PENALTIES), columns.curvature)
 
     def evaluate(self, active: Sequence[int], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values and gradients under some of the penalties."""
         numbers = list(active)
-        values, gradients, self._now[numbers] = _pass(self._rows, self._columns, points)
+        values, gradients, self._curvatures[numbers] = _pass(self._rows, self._columns, points)
         weights, penalties = points[..., :-1], self._penalties[numbers, None, None]
         gradients[..., :-1] += penalties * weights
         return values + 0.5 * (penalties * weights**2).sum(axis=(1, 2)), gradients
 
     def precondition(self, number: int, gradient: np.ndarray) -> np.ndarray:
-        """Times the inverse of (curvature * Gram matrix + penalty), class by class.
+        """Times about the inverse of (curvature * Gram matrix + penalty), class by class.
 
         The Hessian is a sum over examples of what their p (1 - p) make of them; here all have the mean.
         """
-        from scipy.linalg import cho_solve
-
-        ratio = self._now[number] / self._factored[number]
-        if not 1 / STALE < ratio < STALE and self._now[number] > 0:
-            self._factored[number] = self._now[number]
-            self._factors[number] = _factor(self._gram, self._now[number], PENALTIES[number])
-        turned = np.empty_like(gradient)
-        ahead = gradient[:, :-1].T.astype(np.float32, order="F")
-        factor = (self._factors[number], True)
-        turned[:, :-1] = cho_solve(factor, ahead, overwrite_b=True, check_finite=False).T
-        turned[:, -1] = gradient[:, -1] / self._factored[number]
+        curvature = max(self._curvatures[number], LEAST_CURVATURE)
+        turned: np.ndarray = gradient / curvature
+        turned[:, :-1] = self._ridges.solve(PENALTIES[number] / curvature, turned[:, :-1])
         return turned
 
 
-def _fit(rows: TrainingRows, gram: np.ndarray, columns: Columns, progress: Callable[[], None]) -> np.ndarray:
+def _fit(rows: TrainingRows, ridges: Ridges, columns: Columns, progress: Callable[[], None]) -> np.ndarray:
     """Weights under every penalty, for each column of classes, and the bias at their end.
 
     *Shape:* (n_penalties, columns.n, rows.n_columns + 1), float64.
@@ -154,20 +144,8 @@ def _fit(rows: TrainingRows, gram: np.ndarray, columns: Columns, progress: Calla
     if not columns.n:
         return start
     start[..., -1] = columns.start
-    fits = _Fits(rows, gram, columns)
+    fits = _Fits(rows, ridges, columns)
     return minimize(fits.evaluate, start, fits.precondition, progress)
-
-
-def _factor(gram: np.ndarray, curvature: float, penalty: float) -> np.ndarray:
-    """Cholesky factor of about the Hessian of a class's weights. *Shape:* as `gram`, float32, by columns."""
-    from scipy.linalg import cholesky
-
-    about = np.array(gram, order="F")
-    about *= curvature
-    about.flat[:: len(about) + 1] += penalty
-    return np.asarray(
-        cholesky(about, lower=True, overwrite_a=True, check_finite=False), np.float32, order="F"
-    )
 
 
 def _pass(
