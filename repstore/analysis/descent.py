@@ -16,7 +16,7 @@ TOLERANCE = 1e-4
 which without a preconditioner is farther from the minimum then."""
 
 MAX_PASSES = 1000
-"""After so many the best found is taken. Real layers take 20 to 60."""
+"""After so many the best found is taken. Lifelike layers take 15 to 30."""
 
 _REMEMBERED = 10
 _DECREASE = 1e-4

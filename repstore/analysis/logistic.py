@@ -48,9 +48,9 @@ def logistic(
 ) -> list[Learned]:
     """Fit logistic regressions: multinomial, or, where an example may have several classes, one for each.
 
-    Inputs are standardized by the training examples, and each penalty of `PENALTIES` is fitted until the
-    gradient is at most `descent.TOLERANCE` long. The one with the lowest mean log loss of the selection
-    examples is taken; of equal ones the largest.
+    Inputs are standardized by the training examples, and each penalty of `PENALTIES` is fitted until no
+    component of the gradient is above `descent.TOLERANCE`. The one with the lowest mean log loss of the
+    selection examples is taken; of equal ones the largest.
 
     A class that no training example has is never more likely than once in n_train + 1, nor is one of several
     less likely that all have.
