@@ -22,9 +22,7 @@ class Columns:
         targets: of the training examples: which of `classes` each has, *Shape:* (n_train,), int64; or, of
             several, whether it has each, *Shape:* (n, n_train), float32.
         start: bias of each that fits best without weights. *Shape:* (n,), float64.
-        curvature: how far the Hessian is below the Gram matrix of the rows there, on average over the
-            columns: the mean of f (1 - f), f being how frequent a class is. Böhning's bounds of 1/2 (one
-            class) and 1/4 (several) hold anywhere, but are far too high for many classes.
+        curvature: mean of p (1 - p) there, over columns and examples.
         unlearned: bias of the other classes. *Shape:* (n_classes,), float64.
     """
 
@@ -67,6 +65,19 @@ def columns_of(problem: Problem) -> Columns:
         taught = np.searchsorted(classes, targets)
     curvature = float((share * (1 - share)).mean()) if len(classes) else 0.0
     return Columns(classes, taught, start, curvature, unlearned)
+
+
+def curvature(slope: np.ndarray) -> np.ndarray:
+    """Sum of p (1 - p) over columns and examples, for several fits: the trace of the Hessian by the logits.
+
+    Args:
+        slope: p - 1 where an example has a class, else p. *Shape:* (n_fits, n_columns, n_examples).
+
+    *Shape:* (n_fits,), float64.
+    """
+    flat = slope.reshape(len(slope), -1)
+    total: np.ndarray = np.abs(flat).sum(axis=1, dtype=np.float64) - np.vecdot(flat, flat)
+    return total
 
 
 def value_and_slope(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
