@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli import asking, indexes, layers, making, near, probes, transforms, upkeep
+from repstore.cli import asking, indexes, layers, making, mixes, near, probes, transforms, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,3 +52,4 @@ for command in (
 app.add_typer(probes.probe, name="probe")
 app.add_typer(indexes.index, name="index")
 app.add_typer(transforms.transform, name="transform")
+app.add_typer(mixes.mix, name="mix")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from repstore.errors import RepstoreError
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
+    from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
     from repstore.spec import Progress
@@ -43,11 +44,14 @@ _HOMES = {
     "audit": "repstore.auditing",
     "build_index": "repstore.indexing",
     "drop_index": "repstore.indexing",
+    "drop_mix": "repstore.mixing",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
+    "fit_mix": "repstore.mixing",
     "fit_transform": "repstore.transforming",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
+    "list_mixes": "repstore.mixing",
     "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
@@ -68,11 +72,14 @@ __all__ = [
     "audit",
     "build_index",
     "drop_index",
+    "drop_mix",
     "drop_transform",
     "encode_word",
+    "fit_mix",
     "fit_transform",
     "ingest",
     "list_indexes",
+    "list_mixes",
     "list_transforms",
     "open",
     "repair",

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from repstore import plots
 from repstore.errors import ArgumentError, MissingExtraError
+from repstore.spec import is_mix
 
 if TYPE_CHECKING:
     import pandas
@@ -142,7 +143,13 @@ class ResultTable:
             if shape.level in self.columns:
                 levels = [(self._label(shape.level), height) for height in dict.fromkeys(self[shape.level])]
             panel = plots.Panel(self.title, self._curves(shape, shape.y, shape.band), levels)
-            plots.curves(path, [panel], x_label=self._label(shape.x), y_label=self._label(shape.y))
+            plots.curves(
+                path,
+                [panel],
+                x_label=self._label(shape.x),
+                y_label=self._label(shape.y),
+                x_names=self._x_names(shape),
+            )
 
     def _plot_panels(self, path: Path, shape: Figure) -> None:
         drawn = [(y, band) for y, band in shape.panels if any(map(_is_finite, self[y]))]
@@ -151,18 +158,34 @@ class ResultTable:
         panels = [
             plots.Panel(y, self._curves(shape, y, band), unit=self.units.get(y, "")) for y, band in drawn
         ]
-        plots.small_multiples(path, panels, x_label=self._label(shape.x), title=self.title)
+        plots.small_multiples(
+            path, panels, x_label=self._label(shape.x), title=self.title, x_names=self._x_names(shape)
+        )
+
+    def _x_names(self, shape: Figure) -> list[str]:
+        """What stands at the x axis if that is text: layers, and after them mixes."""
+        if not pa.types.is_string(self.table.schema.field(shape.x).type):
+            return []
+        return sorted(dict.fromkeys(self[shape.x]), key=is_mix)
 
     def _curves(self, shape: Figure, y: str, band: tuple[str, str] | None) -> list[plots.Curve]:
-        """A curve of `y` for each value of `series`."""
+        """A curve of `y` for each value of `series`; mixes, which follow on no layer, are points apart."""
+        places = {name: place for place, name in enumerate(self._x_names(shape))}
         series: dict[Any, list[dict[str, Any]]] = {}
         for row in self:
-            series.setdefault(row[shape.series] if shape.series else "", []).append(row)
+            if row[shape.x] is not None:
+                series.setdefault(row[shape.series] if shape.series else "", []).append(row)
         curves = []
         for name, rows in series.items():
+            n_joined = None
+            if places:
+                rows.sort(key=lambda row: is_mix(row[shape.x]))
+                n_joined = sum(not is_mix(row[shape.x]) for row in rows)
             xs, ys, *ends = ([row[at] for row in rows] for at in (shape.x, y, *(band or ())))
             low, high = ends or (None, None)
-            curves.append(plots.Curve(str(name), xs, ys, low, high))
+            curves.append(
+                plots.Curve(str(name), [places.get(x, x) for x in xs], ys, low, high, n_joined=n_joined)
+            )
         return curves
 
     def _plot_matrix(self, path: Path, shape: Figure) -> None:

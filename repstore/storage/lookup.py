@@ -21,6 +21,7 @@ from repstore.errors import (
 from repstore.spec import Span, Target
 from repstore.storage.catalog import Catalog
 from repstore.storage.layout import Layout
+from repstore.storage.mixed import MixedVectors
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
 from repstore.storage.pairs import FoundPairs, find_pairs
@@ -268,7 +269,8 @@ class Lookup:
             vectors = RunVectors(
                 [folder.root / file for file in parts["file"].to_pylist()], info.spec.model.n_layers, label
             )
-            stored = Run(info, label, vectors, folder, tuple(parts["sha256"].to_pylist()))
+            with_mixes = MixedVectors(vectors, folder, label)
+            stored = Run(info, label, with_mixes, folder, tuple(parts["sha256"].to_pylist()))
             self._runs[run_id] = self._through(stored)
         return self._runs[run_id]
 
