@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli import asking, indexes, layers, making, mixes, near, probes, transforms, upkeep
+from repstore.cli import asking, indexes, layers, making, mixes, near, probes, saved, transforms, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,6 +49,8 @@ for command in (
     making.demo,
 ):
     app.command()(command)
+for name, of_saved in (("list", saved.list_), ("drop", saved.drop), ("apply", saved.apply)):
+    probes.probe.command(name)(of_saved)
 app.add_typer(probes.probe, name="probe")
 app.add_typer(indexes.index, name="index")
 app.add_typer(transforms.transform, name="transform")

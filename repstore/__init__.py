@@ -16,6 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from repstore.applying import drop_probe, list_probes
     from repstore.auditing import audit
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
@@ -45,6 +46,7 @@ _HOMES = {
     "build_index": "repstore.indexing",
     "drop_index": "repstore.indexing",
     "drop_mix": "repstore.mixing",
+    "drop_probe": "repstore.applying",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
     "fit_mix": "repstore.mixing",
@@ -52,6 +54,7 @@ _HOMES = {
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
     "list_mixes": "repstore.mixing",
+    "list_probes": "repstore.applying",
     "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
@@ -73,6 +76,7 @@ __all__ = [
     "build_index",
     "drop_index",
     "drop_mix",
+    "drop_probe",
     "drop_transform",
     "encode_word",
     "fit_mix",
@@ -80,6 +84,7 @@ __all__ = [
     "ingest",
     "list_indexes",
     "list_mixes",
+    "list_probes",
     "list_transforms",
     "open",
     "repair",

@@ -12,13 +12,14 @@ import numpy as np
 
 from repstore.analysis.labelled import LabelledPairs
 from repstore.errors import ArgumentError, ResultError, StoreDamagedError, check_choice
+from repstore.keeping import drop
 from repstore.mix_tables import table_of_all, table_of_learned
 from repstore.results import ResultTable
 from repstore.sampling import check_memory
 from repstore.spec import MEMORY, MixKind, Progress
 from repstore.storage.catalog import Catalog
 from repstore.storage.fitted_on import whole
-from repstore.storage.frozen import check_name, drop_frozen, is_damaged
+from repstore.storage.frozen import STORE, check_name, is_damaged
 from repstore.storage.layout import FrozenLayout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
@@ -153,10 +154,7 @@ def drop_mix(store: str | Path, name: str, *, run: str | None = None) -> bool:
     Returns:
         Whether there was one.
     """
-    check_name("mix", name)
-    layout = open_store(Path(store).absolute())
-    with writing(layout), looking_up(layout) as lookup:
-        return drop_frozen(lookup.run(run).folder.frozen("mix", name))
+    return drop(store, "mix", name, run)
 
 
 def _splits(
@@ -190,7 +188,7 @@ def _command(
     seed: int,
 ) -> list[str]:
     """What learns the mix anew, as arguments after ``repstore``."""
-    command = ["mix", "fit", "STORE", name, "--run", f"{run.info.name}@{run.info.corpus}", "--kind", kind]
+    command = ["mix", "fit", STORE, name, "--run", f"{run.info.name}@{run.info.corpus}", "--kind", kind]
     command += ["--layer", ",".join(map(str, layers)), "--train-on", train_on]
     command += [] if select_on is None else ["--select-on", select_on]
     return [*command, "--seed", str(seed)]

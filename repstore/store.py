@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from repstore.applying import Applying
 from repstore.comparisons import Comparisons
 from repstore.errors import ArgumentError
 from repstore.neighborhoods import Neighborhoods
@@ -48,7 +49,7 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
     return Store(open_store(Path(path).absolute()))
 
 
-class Store(Probes, Neighborhoods, Comparisons):
+class Store(Probes, Neighborhoods, Comparisons, Applying):
     """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, layout: Layout) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
-from repstore.errors import StoreDamagedError
+from repstore.keeping import rows_of
 from repstore.results import ResultTable
-from repstore.storage.frozen import is_cut
-from repstore.storage.layout import FrozenLayout, Layout
+from repstore.storage.layout import Layout
 from repstore.storage.opened import Run
-from repstore.storage.transforms import TransformInfo, read_transform
+from repstore.storage.transforms import TransformInfo, read_info
 
 COLUMNS = pa.schema(
     [
@@ -59,9 +57,18 @@ def table_of_fitted(run: Run, info: TransformInfo, notes: Sequence[str]) -> Resu
 
 def table_of_all(layout: Layout, runs: Sequence[Run]) -> ResultTable:
     """The transforms of some runs, as `repstore.list_transforms` returns them."""
-    rows = (_row(run, place) for run in runs for place in run.folder.all_frozen("transform"))
-    there = [row for row in rows if row is not None]
-    return ResultTable(pa.Table.from_pylist(there, COLUMNS), f"Transforms of {layout.root}")
+    rows = rows_of(
+        runs,
+        "transform",
+        read_info,
+        lambda info: {
+            "kind": info.kind,
+            "k": info.k,
+            "n_layers": len(info.layers),
+            "words": str(info.fitted_on),
+        },
+    )
+    return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Transforms of {layout.root}")
 
 
 def _rank_notes(info: TransformInfo) -> list[str]:
@@ -76,24 +83,3 @@ def _rank_notes(info: TransformInfo) -> list[str]:
     if info.kind == "all-but-the-top":
         return [f"{at} no more than k directions: nothing is left."]
     return [f"{at} fewer than k directions: the other coordinates are 0."]
-
-
-def _row(run: Run, place: FrozenLayout) -> dict[str, Any] | None:
-    """What is listed of a transform; None if it was dropped meanwhile."""
-    about = {"run": run.label, "transform": place.name}
-    try:
-        info = read_transform(place.run, place.name)
-    except StoreDamagedError:
-        return about | {"state": "damaged"}
-    if info is None:
-        return None
-    state = "stale" if info.outdated(run.parts) else "current"
-    return about | {
-        "kind": info.kind,
-        "k": info.k,
-        "state": "damaged" if is_cut(place, info) else state,
-        "n_layers": len(info.layers),
-        "n_words": info.n_words,
-        "words": str(info.fitted_on),
-        "bytes": info.n_bytes,
-    }

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from repstore import keeping
 from repstore.analysis.fitting import COUNTING, OWN_AXES, bytes_to_fit, fit
 from repstore.errors import (
     ArgumentError,
@@ -23,7 +24,7 @@ from repstore.sampling import sampled
 from repstore.spec import MEMORY, Progress, TransformKind
 from repstore.storage.catalog import Catalog
 from repstore.storage.fitted_on import FittedOn, Side, fitted_on, whole
-from repstore.storage.frozen import check_name, drop_frozen, is_damaged
+from repstore.storage.frozen import check_name, is_damaged
 from repstore.storage.layout import FrozenLayout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
@@ -135,10 +136,7 @@ def drop_transform(store: str | Path, name: str, *, run: str | None = None) -> b
     Returns:
         Whether there was one.
     """
-    check_name("transform", name)
-    layout = open_store(Path(store).absolute())
-    with writing(layout), looking_up(layout) as lookup:
-        return drop_frozen(lookup.run(run).folder.frozen("transform", name))
+    return keeping.drop(store, "transform", name, run)
 
 
 def _directions(kind: TransformKind, k: int | None) -> int | None:

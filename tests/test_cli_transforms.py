@@ -99,7 +99,10 @@ def test_the_commands_above_are_all_that_take_a_transform():
                 yield (*before, name)
 
     tested = {tuple(part for part in call[:2] if part != "STORE") for call, _ in ANSWERS.values()}
-    assert set(taking(get_command(app))) == tested | {("compare-with",)}
+    assert set(taking(get_command(app))) == tested | {
+        ("compare-with",),
+        ("probe", "apply"),
+    }  # tests/test_apply_probe.py
 
 
 @pytest.mark.parametrize(

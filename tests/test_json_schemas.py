@@ -7,18 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from saved import mix_in, probe_in
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
 from repstore.schemas import json_schema
-from repstore.storage.layout import Layout
-from repstore.storage.manifest import committed_parts
-from repstore.storage.mixes import write_mix
 
-NAMES = ("store", "corpus", "run", "part", "index", "transform", "mix")
+NAMES = ("store", "corpus", "run", "part", "index", "transform", "probe", "mix")
 PLACES = {
     "store": "store.json",
     "corpus": "corpora/*/corpus.json",
@@ -26,11 +23,11 @@ PLACES = {
     "part": "runs/*/manifest/*.json",
     "index": "runs/*/index/*.json",
     "transform": "runs/*/transforms/*/transform.json",
+    "probe": "runs/*/probes/*/probe.json",
     "mix": "runs/*/mixes/*/mix.json",
 }
 FREE = "asked"
-"""A key whose value every command fills with what it was asked; that it has a command is all that is fixed."""
-ASKED = {"command": ["mix", "train", "STORE", "m"], "seed": 0}
+"""A key that every command fills with what it was asked; that a command is in it is all that is fixed."""
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +49,8 @@ def ingested(tmp_path_factory, tiny_model, sentences) -> Path:
         ("std", "standardize", {"layer": [0, 1]}),
     ):
         repstore.fit_transform(folder / "store", name, kind=kind, run="bert/base", **options)
-    place = Layout(folder / "store").run(next((folder / "store").glob("runs/*")).name).frozen("mix", "m")
-    parts = tuple(part.sha256 for part in committed_parts(place.run))
-    about = {"run_id": place.run.root.name, "parts": parts, "asked": ASKED}
-    write_mix(place, np.arange(3), {"weights": np.ones(2)}, about | {"kind": "scalar", "layers": (0, 2)})
+    mix_in(folder / "store", run="bert/base")
+    probe_in(folder / "store", run="bert/base")
     return folder / "store"
 
 
@@ -187,6 +182,12 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("transform", {"n_words": 1}),
         ("transform", {"layers": []}),
         ("transform", {"words_sha256": None}),
+        ("probe", {"probe": ""}),
+        ("probe", {"classes": []}),
+        ("probe", {"classes": ["N", "N"]}),
+        ("probe", {"feature": "sum"}),
+        ("probe", {"layers": []}),
+        ("probe", {"asked": {"command": "probe linear"}}),
         ("mix", {"kind": "softmax"}),
         ("mix", {"layers": [1, 1]}),
         ("mix", {"asked": []}),

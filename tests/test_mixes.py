@@ -274,7 +274,7 @@ def test_what_is_learned_can_be_learned_again_by_its_command(tmp_path):
 
     info = read_mix(Layout(root).run(run.name), "x")
     assert info is not None
-    command = [str(root) if part == "STORE" else part for part in info.asked["command"]]
+    command = info.command(str(root))
     repstore.drop_mix(root, "x")
     assert CliRunner().invoke(app, command).exit_code == 0
     assert said.read_bytes() == before

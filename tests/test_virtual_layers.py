@@ -82,7 +82,7 @@ def test_a_stored_layer_is_the_same_by_its_number_and_by_its_name(store, key):
         ("mix:X", NotFoundError, 'no mix "X". Known: x'),
         ([0, "mix:y"], NotFoundError, "repstore mix fit"),
         ([], ArgumentError, "at least one"),
-        ([1.5, "mix:x"], ArgumentError, "1.5 is no layer"),
+        ([1.5, "mix:x"], ArgumentError, "is no layer"),
         ([7, "mix:x"], NotFoundError, "no layer 7"),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from repstore.analysis.inputs import Inputs
 from repstore.spec import MEMORY
+from repstore.storage.saved_probes import Network as Network  # learners take it from here
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,37 +36,6 @@ class Problem:
     def is_multi_label(self) -> bool:
         """Whether an example may have several classes, or none."""
         return self.targets.ndim == 2
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """A fitted probe: z = (x - shift) * scale, then linear maps with max(0, .) between them.
-
-    Attributes:
-        shift, scale: of the training examples. *Shape of each:* (width,), float64. The scale of a column that
-            is constant there is 0.
-        weights: of each linear map. *Shape of each:* (n_out, n_in), float32.
-        biases: *Shape of each:* (n_out,), float32.
-    """
-
-    shift: np.ndarray
-    scale: np.ndarray
-    weights: tuple[np.ndarray, ...]
-    biases: tuple[np.ndarray, ...]
-
-    @property
-    def n_parameters(self) -> int:
-        """Numbers that were fitted, without those of the scale."""
-        return sum(array.size for array in (*self.weights, *self.biases))
-
-    def apply(self, rows: np.ndarray) -> np.ndarray:
-        """Logits of each class. `rows`: *Shape:* (n, width). *Shape:* (n, n_classes), float32."""
-        z: np.ndarray = ((rows.astype(np.float64) - self.shift) * self.scale).astype(np.float32)
-        for n, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if n:
-                np.maximum(z, 0, out=z)
-            z = z @ weights.T + bias
-        return z
 
 
 @dataclass(frozen=True, eq=False)

@@ -164,7 +164,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> dict[str, Any]:
             axes.fill_between(line.x[joined], low[joined], high[joined], color=color, alpha=0.15, linewidth=0)
         if line.n_joined is not None:
             apart = slice(line.n_joined, None)
-            axes.plot(line.x[apart], y[apart], linestyle="none", markersize=8, **look)
+            axes.plot(line.x[apart], y[apart], linestyle="none", markersize=8, clip_on=False, **look)
             if line.low is not None:
                 axes.vlines(line.x[apart], low[apart], high[apart], color=color, linewidth=1)
     for label, height in panel.levels:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from repstore.storage.layout import FROZEN_NAME, FrozenKind, FrozenLayout
 
 EXAMPLES: dict[FrozenKind, str] = {"transform": "pca64", "probe": "pos-linear", "mix": "wic-scalar"}
 """A name that each kind could have."""
+
+STORE = "STORE"
+"""Stands for the store in a command that is kept in it, as a store does not know where it is."""
 
 
 class ArrayFile(Protocol):
@@ -81,6 +85,33 @@ class FrozenInfo(ABC):
     def n_bytes(self) -> int:
         """Size of its files."""
         return self.words_bytes + sum(one.bytes for one in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedInfo(FrozenInfo):
+    """What the JSON file of a probe or a mix says.
+
+    Attributes:
+        asked: how it was learned, as JSON is read (lists, not tuples). What each command asks differs, but
+            for what `command` says.
+    """
+
+    asked: dict[str, Any]
+
+    def __post_init__(self) -> None:  # else whoever verifies or compares it would find out
+        if json.loads(json.dumps(self.asked)) != self.asked or STORE not in self.asked.get("command", ()):
+            raise ValueError(
+                f'asked is not JSON with a "command" that says {STORE} for the store: {self.asked}'
+            )
+
+    def command(self, store: str) -> list[str]:
+        """The command that learns it anew: its arguments after ``repstore``.
+
+        `asked` has them under ``command``, with ``STORE`` for the store.
+        """
+        given: list[str] = self.asked["command"]
+        where = given.index(STORE)
+        return [*given[:where], store, *given[where + 1 :]]
 
 
 Info = TypeVar("Info", bound=FrozenInfo)

@@ -19,12 +19,27 @@ FrozenKind = Literal["transform", "probe", "mix"]
 FROZEN_FOLDERS: dict[FrozenKind, str] = {"transform": "transforms", "probe": "probes", "mix": "mixes"}
 """Where each kind stands in the folder of its run."""
 
-FROZEN_FILES: dict[FrozenKind, str] = {
-    "transform": r"transform\.json|words\.npy|layer-\d{2,}\.npz",
-    "probe": r"probe\.json|words\.npy|layer-\d{2,}\.npz",
-    "mix": r"mix\.json|words\.npy|mix\.npz",
+FROZEN_ARRAYS: dict[FrozenKind, str] = {
+    "transform": r"words\.npy|layer-\d{2,}\.npz",
+    "probe": r"words\.npy|layer-\d{2,}\.npz",
+    "mix": r"words\.npy|mix\.npz",
 }
-"""Names of the files of each kind, as regular expressions."""
+"""Names of the files of each kind, beside the JSON file that makes it count, as regular expressions."""
+
+_ARRAYS = "|".join(rf"{folder}/[\w.-]+/({FROZEN_ARRAYS[kind]})" for kind, folder in FROZEN_FOLDERS.items())
+_INFOS = "|".join(rf"{folder}/[\w.-]+/{kind}\.json" for kind, folder in FROZEN_FOLDERS.items())
+UNFINISHED = re.compile(
+    r"((store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
+    r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json)"
+    r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json)"
+    rf"|runs/\w+/({_INFOS}|{_ARRAYS}))" + re.escape(TEMPORARY) + ")"
+    r"|runs/\w+/index/layer-\d+-\w+-[0-9a-f]{8}\.faiss$"
+    rf"|runs/\w+/({_ARRAYS})$"
+)
+"""Names under which files and folders are written before they are renamed or a JSON file names them."""
+
+DERIVED = re.compile(rf"catalog\.|runs/\w+/(index|{'|'.join(FROZEN_FOLDERS.values())})/")
+"""Names of what is derived from the rest, and replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,5 +228,5 @@ class FrozenLayout:
 
     def files(self) -> list[Path]:
         """All its files that are there, whether the `info` names them or not, and unfinished ones."""
-        names = re.compile(f"({FROZEN_FILES[self.kind]})({re.escape(TEMPORARY)})?")
+        names = re.compile(rf"({self.kind}\.json|{FROZEN_ARRAYS[self.kind]})({re.escape(TEMPORARY)})?")
         return sorted(path for path in self.root.glob("*") if names.fullmatch(path.name))

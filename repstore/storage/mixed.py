@@ -44,8 +44,9 @@ class Mix:
         layers: the layers, n of them.
         arrays: ``shift`` and ``scale``, *Shape of each:* (n, d_model). Of ``scalar``: ``weights``, s.
             *Shape:* (n,). Of ``attention``: ``query`` and ``key``, W_q and W_k,
-            *Shape of each:* (width, d_model); ``query_bias`` and ``key_bias``, b and c, *Shape of each:* (n, width); and ``attention``, the mean
-            of a_lm over the words learned on, *Shape:* (n, n). Maps and biases are float32, all else float64.
+            *Shape of each:* (width, d_model); ``query_bias`` and ``key_bias``, b and c, *Shape of each:* (n,
+            width); and ``attention``, the mean of a_lm over the words learned on, *Shape:* (n, n). Maps and
+            biases are float32, all else float64.
     """
 
     kind: MixKind

@@ -12,25 +12,22 @@ from typing import Any
 import numpy as np
 
 from repstore.spec import MixKind
-from repstore.storage.frozen import FrozenInfo, if_there, read_arrays, read_said, write_arrays, write_frozen
+from repstore.storage.frozen import LearnedInfo, if_there, read_arrays, read_said, write_arrays, write_frozen
 from repstore.storage.layout import FrozenLayout, RunLayout
 
 
 @dataclass(frozen=True, slots=True)
-class MixInfo(FrozenInfo):
+class MixInfo(LearnedInfo):
     """What ``mix.json`` says.
 
     Attributes:
         kind: how layers are mixed.
         layers: which are, in order.
-        asked: how it was learned, as JSON; the command that learns it anew under ``command``, its arguments
-            after ``repstore`` with ``STORE`` for the store.
         file, bytes, sha256: the file of the arrays.
     """
 
     kind: MixKind
     layers: tuple[int, ...]
-    asked: dict[str, Any]
     file: str
     bytes: int
     sha256: str

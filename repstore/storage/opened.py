@@ -14,6 +14,8 @@ from repstore.storage.vectors import Vectors
 Layers = LayerKey | Iterable[LayerKey]
 """How users say which layers of a run: a number, "all", ``mix:NAME``, or several of these."""
 
+HOW = 'Give a number, several, "all", or a mix as mix:NAME.'
+
 Runs = str | Sequence[str] | None
 """How users say which runs; None for the only one."""
 
@@ -55,7 +57,10 @@ class Run:
             NotFoundError: the run has no such layer, or no such mix.
         """
         asked = [given] if isinstance(given, str) or not isinstance(given, Iterable) else given
-        found = list(dict.fromkeys(key for one in asked for key in self._meant(one)))
+        try:
+            found = list(dict.fromkeys(key for one in asked for key in self._meant(one)))
+        except TypeError:
+            raise ArgumentError(f"{given!r} is no layer. {HOW}") from None
         if not found:
             raise ArgumentError("No layer is given. Give at least one.")
         for key in found:
@@ -86,13 +91,6 @@ class Run:
             return self.vectors.layers
         if isinstance(one, str):
             if not is_mix(one):
-                raise ArgumentError(
-                    f'"{one}" is no layer. Give a number, several, "all", or a mix as mix:NAME.'
-                )
+                raise ArgumentError(f'"{one}" is no layer. {HOW}')
             return [one]
-        try:
-            return [index(one)]
-        except TypeError:
-            raise ArgumentError(
-                f'{one!r} is no layer. Give a number, several, "all", or a mix as mix:NAME.'
-            ) from None
+        return [index(one)]

@@ -10,9 +10,10 @@ from pathlib import Path
 from repstore.errors import StoreDamagedError
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpus
+from repstore.storage.frozen_kinds import read_frozen
 from repstore.storage.index import read_info
 from repstore.storage.layout import INDEX_INFO, FrozenLayout, Layout
-from repstore.storage.transforms import read_info as read_transform_info
+from repstore.storage.transforms import TransformInfo
 
 
 def ingest_command(layout: Layout, run: RunInfo) -> str:
@@ -57,12 +58,22 @@ def drop_command(layout: Layout, run: RunInfo, place: FrozenLayout) -> str:
     return shlex.join([*arguments, "--run", f"{run.name}@{run.corpus}"])
 
 
-def transform_command(layout: Layout, run: RunInfo, place: FrozenLayout) -> str:
-    """The command that fits a transform anew, with the options it had if its JSON file still says so."""
+def fit_command(layout: Layout, run: RunInfo, place: FrozenLayout) -> str:
+    """The command that fits anew what is frozen, with the options it had if its JSON file still says so."""
     try:
-        info = read_transform_info(place)
+        info = read_frozen(place)
     except StoreDamagedError:
-        return f'the command that fitted transform "{place.name}" of {run.name}: what it was is damaged, too'
+        return (
+            f'the command that fitted {place.kind} "{place.name}" of {run.name}: what it was is damaged, too'
+        )
+    if isinstance(info, TransformInfo):
+        arguments = _transform_arguments(layout, run, info)
+    else:
+        arguments = info.command(str(layout.root))
+    return shlex.join(["repstore", *arguments])
+
+
+def _transform_arguments(layout: Layout, run: RunInfo, info: TransformInfo) -> list[str]:
     on = info.fitted_on
     options = {
         "--kind": info.kind,
@@ -74,8 +85,7 @@ def transform_command(layout: Layout, run: RunInfo, place: FrozenLayout) -> str:
         "--sample": on.sample,
         "--seed": on.seed or None,
     }
-    arguments = ["repstore", "transform", "fit", str(layout.root), place.name]
-    arguments += ["--run", f"{run.name}@{run.corpus}"]
+    arguments = ["transform", "fit", str(layout.root), info.name, "--run", f"{run.name}@{run.corpus}"]
     for option, value in options.items():
         arguments += [] if value is None else [option, str(value)]
-    return shlex.join(arguments)
+    return arguments

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,14 +18,22 @@ from repstore.storage.catalog import is_current
 from repstore.storage.corpora import read_corpus
 from repstore.storage.files import TEMPORARY, read_json, sha256_of
 from repstore.storage.frozen import files_of
+from repstore.storage.frozen_kinds import frozen_of, read_frozen
 from repstore.storage.index import read_info
-from repstore.storage.layout import CorpusLayout, FrozenLayout, Layout, RunLayout
+from repstore.storage.layout import (
+    DERIVED,
+    FROZEN_FOLDERS,
+    UNFINISHED,
+    CorpusLayout,
+    FrozenLayout,
+    Layout,
+    RunLayout,
+)
 from repstore.storage.lock import writer_of
 from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
-from repstore.storage.remaking import drop_command, index_command, ingest_command, transform_command
+from repstore.storage.remaking import drop_command, fit_command, index_command, ingest_command
 from repstore.storage.runs import read_run
-from repstore.storage.transforms import read_info as read_transform_info
 
 Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign", "writing"]
 PASSING: set[Problem] = {"stale", "incomplete", "unfinished", "foreign"}
@@ -39,10 +46,10 @@ class Finding:
 
     Attributes:
         path: which file, relative to the store.
-        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog, index or transform, which
-            knows other parts than the run now has; an ``incomplete`` run, whose ingest has to be resumed; an
-            ``unfinished`` file that a crash left; a ``foreign`` file; another process was ``writing``
-            meanwhile.
+        problem: ``damaged`` or ``missing`` files of the store; a ``stale`` catalog or index, or something
+            frozen, which knows other parts than the run now has; an ``incomplete`` run, whose ingest has to
+            be resumed; an ``unfinished`` file that a crash left; a ``foreign`` file; another process was
+            ``writing`` meanwhile.
         detail: what is wrong with it, and which words it touches.
         unit: what repair moves away to mend it, relative to the store; None if nothing has to move.
     """
@@ -57,7 +64,8 @@ def verify(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> 
     """Read every byte of a store and compare it with what was recorded when it was written.
 
     What is committed is judged in any case. If another process writes meanwhile, the catalog, the indexes,
-    the transforms and what no manifest names yet are not: in a moment they are right.
+    what is frozen (transforms, probes, mixes) and what no manifest names yet are not: in a moment they are
+    right.
 
     Args:
         layout: the store.
@@ -85,28 +93,13 @@ def check(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> l
 def _writing(layout: Layout) -> tuple[str | None, list[tuple[int, int]]]:
     """Who writes, and what is in place that is derived: whoever has written leaves a new one."""
     in_place = []
-    derived = (*layout.runs.glob("*/index/*.json"), *layout.runs.glob("*/transforms/*/*.json"))
+    frozen = [path for folder in FROZEN_FOLDERS.values() for path in layout.runs.glob(f"*/{folder}/*/*.json")]
+    derived = (*layout.runs.glob("*/index/*.json"), *frozen)
     for path in (layout.catalog_digest, *sorted(derived)):
         with suppress(FileNotFoundError):
             stat = path.stat()
             in_place.append((stat.st_ino, stat.st_mtime_ns))
     return writer_of(layout), in_place
-
-
-UNFINISHED = re.compile(
-    r"((store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
-    r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json)"
-    r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json)"
-    r"|runs/\w+/transforms/[\w.-]+/(transform\.json|words\.npy|layer-\d{2,}\.npz))"
-    + re.escape(TEMPORARY)
-    + ")"
-    r"|runs/\w+/index/layer-\d+-\w+-[0-9a-f]{8}\.faiss$"
-    r"|runs/\w+/transforms/[\w.-]+/(words\.npy|layer-\d{2,}\.npz)$"
-)
-"""Names under which files and folders are written before they are renamed or a JSON file names them."""
-
-DERIVED = re.compile(r"catalog\.|runs/\w+/(index|transforms)/")
-"""Names of what is derived from the rest, and replaced."""
 
 
 class _Check:
@@ -165,8 +158,8 @@ class _Check:
             yield from self._part(files, run, path)
         for path in files.index_infos():
             yield from self._index(files, run, path)
-        for place in files.all_frozen("transform"):
-            yield from self._transform(files, run, place)
+        for place in frozen_of(files):
+            yield from self._frozen(files, run, place)
         lacking = [part for part in range(run.n_parts) if not is_committed(files, part)]
         if lacking:
             command = ingest_command(self._layout, run)
@@ -225,13 +218,13 @@ class _Check:
             detail = f"it is of other parts than {run.name} has now, and not used; {command}"
             yield Finding(unit, "stale", detail)
 
-    def _transform(self, files: RunLayout, run: RunInfo, place: FrozenLayout) -> Iterator[Finding]:
+    def _frozen(self, files: RunLayout, run: RunInfo, place: FrozenLayout) -> Iterator[Finding]:
         unit = self._name(place.root)
-        fit = transform_command(self._layout, run, place)
+        fit = fit_command(self._layout, run, place)
         anew = f"drop it first: {drop_command(self._layout, run, place)}; then: {fit}"
         self._known.add(place.info)
         try:
-            info = read_transform_info(place)
+            info = read_frozen(place)
         except StoreDamagedError:
             self._known.update(path for path in place.files() if path.suffix != TEMPORARY)
             yield self._damaged(place.info, f"not used; {anew}", unit)
@@ -244,7 +237,7 @@ class _Check:
             damaged += self._hash(path, sha256, f"not used; {remake}", unit)
         yield from damaged
         if outdated is not None and not damaged:
-            detail = f'transform "{place.name}": {run.name} has {outdated}; it is used as it is; '
+            detail = f'{place.kind} "{place.name}": {run.name} has {outdated}; it is used as it is; '
             yield Finding(unit, "stale", f"{detail}to fit it anew, {anew}")
 
     def _parts(self, files: RunLayout, otherwise: tuple[str, ...]) -> tuple[str, ...]:

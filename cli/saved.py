@@ -1,0 +1,86 @@
+"""Commands about trained probes that were kept: ``repstore probe list``, ``drop`` and ``apply``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from repstore.cli.options import (
+    FormatOption,
+    LayersOption,
+    MemoryOption,
+    RunOption,
+    StorePath,
+    TransformOption,
+    WhereOption,
+    bytes_of,
+    layers_of,
+    open_store,
+)
+from repstore.cli.probes import RunsOption
+from repstore.cli.render import show
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the probe, such as pos-linear.")]
+
+
+def list_(store: StorePath, format: FormatOption = "table") -> None:
+    """List the trained probes that a store keeps, and whether they are current.
+
+    Of their files it looks at the sizes only; verify re-reads every byte.
+
+    Example: repstore probe list store/
+    """
+    import repstore
+
+    show(repstore.list_probes(store), format)
+
+
+def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
+    """Remove a trained probe of a run; the vectors stay.
+
+    Example: repstore probe drop store/ pos-linear --run smollm2/base
+    """
+    import repstore
+
+    was_there = repstore.drop_probe(store, name, run=run)
+    print(f"Removed {name}." if was_there else f"There was no {name}.")
+
+
+def apply(
+    store: StorePath,
+    name: NameArgument,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    of_run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Whose probe it is, if it is that of another run.")
+    ] = None,
+    of_layer: Annotated[
+        int | None,
+        typer.Option(min=0, help="Layer whose probe reads all layers; each by its own unless given."),
+    ] = None,
+    transform: TransformOption = None,
+    where: WhereOption = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Only so many of these words; all unless given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
+    memory: MemoryOption = "2GB",
+    format: FormatOption = "table",
+) -> None:
+    """Apply a trained probe that was kept to other words, layers or runs.
+
+    Example: repstore probe apply store/ pos-linear --run smollm2/repeat --of-run smollm2/base --layer 8
+    """
+    result = open_store(store, transform).apply_probe(
+        name,
+        run=run,
+        layer=layers_of(layers),
+        of_run=of_run,
+        of_layer=of_layer,
+        where=where,
+        sample=sample,
+        seed=seed,
+        memory=bytes_of(memory),
+    )
+    show(result, format)
