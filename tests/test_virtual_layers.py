@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from mixing import arrays_of, put_mix
+from saved import CLASSES, network, probe_in
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 from typer import BadParameter
 
@@ -197,6 +198,20 @@ def test_a_transform_is_of_stored_layers_and_shows_no_mix(tmp_path):
 def test_a_mix_is_of_stored_layers(root):
     with pytest.raises(ArgumentError, match="Mixes are of stored layers, not of mix:x"):
         repstore.fit_mix(root, "y", run="m/a", layer=[0, "mix:x"])
+
+
+def test_a_kept_probe_reads_a_mix_by_the_network_of_a_stored_layer(tmp_path):
+    root = store_at(tmp_path / "store")
+    probe_in(root, run="m/a", networks={n: network(n, (D_MODEL, 3)) for n in (0, 1)})
+    with repstore.open(root) as store:
+        alone = [row | {"layer": "0"} for row in store.apply_probe("p", run="m/a", layer=0)]
+        found = store.apply_probe("p", run="m/a", layer=[0, "mix:x"], of_layer=0)
+        assert [row for row in found if row["layer"] == "0"] == alone
+        (row,) = [row for row in found if row["layer"] == "mix:x"][3:4]
+        logits = network(0, (D_MODEL, 3)).apply(store.vectors(run="m/a", layer="mix:x").of([row["word_id"]]))
+        assert row["predicted"] == CLASSES[logits.argmax()]
+        with pytest.raises(NotFoundError, match="not trained on layer mix:x"):
+            store.apply_probe("p", run="m/a", layer=[0, "mix:x"])
 
 
 @pytest.mark.parametrize(
