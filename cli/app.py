@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli import asking, indexes, layers, making, near, probes, saved, trained, transforms, upkeep
+from repstore.cli import (
+    asking,
+    indexes,
+    layers,
+    making,
+    mixes,
+    near,
+    probes,
+    saved,
+    trained,
+    transforms,
+    upkeep,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,3 +67,4 @@ for name, of_saved in (("list", saved.list_), ("drop", saved.drop), ("apply", sa
 app.add_typer(probes.probe, name="probe")
 app.add_typer(indexes.index, name="index")
 app.add_typer(transforms.transform, name="transform")
+app.add_typer(mixes.mix, name="mix")

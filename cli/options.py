@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from repstore.cli.render import Format
-from repstore.spec import Frame
+from repstore.spec import Frame, LayerKey, is_mix
 
 if TYPE_CHECKING:
     from repstore.store import Store
@@ -38,7 +38,11 @@ TransformOption = Annotated[
 ]
 LayersOption = Annotated[
     str,
-    typer.Option("--layers", "--layer", help='Layers: "all", or numbers and ranges such as 0,4,8-12.'),
+    typer.Option(
+        "--layers",
+        "--layer",
+        help='Layers: "all", or numbers and ranges such as 0,4,8-12; mix:NAME for a mix.',
+    ),
 ]
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -52,16 +56,17 @@ def open_store(path: Path, transform: str | None = None) -> Store:
     return store if transform is None else store.transformed(transform)
 
 
-def layers_of(given: str) -> list[int] | Literal["all"]:
-    """Layers from "all" or from numbers and ranges such as 0,4,8-12."""
-    if given == "all":
-        return "all"
-    layers: list[int] = []
+def layers_of(given: str) -> list[LayerKey]:
+    """Layers from "all", mix:NAME, or numbers and ranges such as 0,4,8-12, with commas between."""
+    layers: list[LayerKey] = []
     for piece in given.split(","):
+        if piece.strip() == "all" or is_mix(piece.strip()):
+            layers.append(piece.strip())
+            continue
         match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", piece.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first:
-            raise typer.BadParameter(f'"{given}" is not "all" or layers such as 0,4,8-12.')
+            raise typer.BadParameter(f'"{given}" is not "all", mix:NAME or layers such as 0,4,8-12.')
         layers += range(first, last + 1)
     return layers
 

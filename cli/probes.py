@@ -18,7 +18,7 @@ from repstore.cli.options import (
     open_store,
 )
 from repstore.cli.render import show
-from repstore.spec import Clustering, Standardize, Target, Threshold
+from repstore.spec import Clustering, LayerKey, Standardize, Target, Threshold, is_mix
 
 SecondRunOption = Annotated[
     str | None, typer.Option(help="Run of the second word of every pair, if it is another.")
@@ -258,10 +258,10 @@ def wsi(
     show(result, format, plot)
 
 
-def _against(given: str | None) -> str | int | tuple[str, int] | None:
-    """A run, a run and a layer of it, or a layer, from RUN, RUN:LAYER or :LAYER."""
-    match = re.fullmatch(r"(.*):(\d{1,4})", given or "")
-    if match is None:
+def _against(given: str | None) -> str | int | tuple[str, LayerKey] | None:
+    """A run, a run and a layer of it, or a layer, from RUN, RUN:LAYER or :LAYER; a layer may be mix:NAME."""
+    match = re.fullmatch(r"(.*?):(\d{1,4}|mix:.+)", given or "")
+    if match is None or is_mix(match[0]):
         return given
-    run, layer = match.groups()
-    return (run, int(layer)) if run else int(layer)
+    run, layer = match[1], match[2] if is_mix(match[2]) else int(match[2])
+    return (run, layer) if run else layer

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
     from repstore.masks import show_transform
+    from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
     from repstore.saving import fit_probe
@@ -46,13 +47,16 @@ _HOMES = {
     "audit": "repstore.auditing",
     "build_index": "repstore.indexing",
     "drop_index": "repstore.indexing",
+    "drop_mix": "repstore.mixing",
     "drop_probe": "repstore.applying",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
+    "fit_mix": "repstore.mixing",
     "fit_probe": "repstore.saving",
     "fit_transform": "repstore.transforming",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
+    "list_mixes": "repstore.mixing",
     "list_probes": "repstore.applying",
     "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
@@ -75,13 +79,16 @@ __all__ = [
     "audit",
     "build_index",
     "drop_index",
+    "drop_mix",
     "drop_probe",
     "drop_transform",
     "encode_word",
+    "fit_mix",
     "fit_probe",
     "fit_transform",
     "ingest",
     "list_indexes",
+    "list_mixes",
     "list_probes",
     "list_transforms",
     "open",

@@ -102,7 +102,7 @@ def abstraction(
             little memory.
     """
     matrix, layers = read_matrix(asked.ridge.matrix), lasting(layers)
-    of_runs = {run.label: run.layers(layers) for run in runs}
+    of_runs = {run.label: run.stored_layers(layers, "Phases of abstraction") for run in runs}
     parts, notes = [], []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]

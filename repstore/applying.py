@@ -15,7 +15,7 @@ from repstore.analysis.predictions import predict
 from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
 from repstore.results import ResultTable
 from repstore.sampling import check_memory, check_sample, sampled
-from repstore.spec import MEMORY
+from repstore.spec import MEMORY, LayerKey, layer_number
 from repstore.storage.fitted_on import whole
 from repstore.storage.frozen import check_name, read_words
 from repstore.storage.lookup import Lookup, looking_up
@@ -193,7 +193,7 @@ def _rows(lookup: Lookup, run: Run, where: str | None, sample: int | None, seed:
     return rows
 
 
-def _files(probe: Kept, run: Run, layer: Layers, of_layer: int | None) -> list[tuple[int, ProbeFile]]:
+def _files(probe: Kept, run: Run, layer: Layers, of_layer: int | None) -> list[tuple[LayerKey, ProbeFile]]:
     """Which layers are read, and each by which network.
 
     Raises:
@@ -204,21 +204,24 @@ def _files(probe: Kept, run: Run, layer: Layers, of_layer: int | None) -> list[t
     layers = run.layers(layer)
     if of_layer is not None:
         of_layer = whole("of_layer", of_layer)
-        wanted = dict.fromkeys(layers, of_layer)
+        wanted: dict[LayerKey, int | None] = dict.fromkeys(layers, of_layer)
     else:
-        is_all = isinstance(layer, str)
-        wanted = {one: one for one in layers if one in files or not is_all}
-    lacking = [one for one in wanted.values() if one not in files]
+        is_all = isinstance(layer, str) and layer == "all"
+        numbers = {one: layer_number(one) for one in layers}
+        wanted = {one: number for one, number in numbers.items() if number in files or not is_all}
+    lacking = [one if number is None else number for one, number in wanted.items() if number not in files]
     if lacking or not wanted:
         lacked = ", ".join(map(str, dict.fromkeys(lacking or layers)))
         raise NotFoundError(
             f"{probe.title} was not trained on layer {lacked}, but on {', '.join(map(str, files))}. Ask for "
             "one of these, or say with of_layer which of them is to read the layer."
         )
-    return [(one, files[of]) for one, of in wanted.items()]
+    return [(one, files[of]) for one, of in wanted.items() if of is not None]
 
 
-def _check(probe: Kept, run: Run, files: Sequence[tuple[int, ProbeFile]], n_words: int, memory: int) -> None:
+def _check(
+    probe: Kept, run: Run, files: Sequence[tuple[LayerKey, ProbeFile]], n_words: int, memory: int
+) -> None:
     """Refuse vectors that the probe cannot read, and an answer that takes too much memory.
 
     Raises:
@@ -241,7 +244,7 @@ def _check(probe: Kept, run: Run, files: Sequence[tuple[int, ProbeFile]], n_word
 
 
 def _said(
-    lookup: Lookup, probe: Kept, run: Run, rows: np.ndarray, files: Sequence[tuple[int, ProbeFile]]
+    lookup: Lookup, probe: Kept, run: Run, rows: np.ndarray, files: Sequence[tuple[LayerKey, ProbeFile]]
 ) -> pa.Table:
     """What the networks say of some words of a run."""
     place = probe.run.folder.frozen("probe", probe.info.name)

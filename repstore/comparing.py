@@ -13,7 +13,7 @@ from repstore.errors import ArgumentError, ResultError
 from repstore.results import Figure, ResultTable
 from repstore.sampling import meeting, sampled
 from repstore.similarities import DEFAULTS, LEAST, NAMES, Comparison, similarities, unit_of
-from repstore.spec import Frame, Progress
+from repstore.spec import Frame, LayerKey, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 
@@ -87,13 +87,15 @@ def _common(lookup: Lookup, first: Run, second: Run, where: str | None) -> np.nd
     return common
 
 
-def _aligned(run: Run, layers: Sequence[int], word_ids: np.ndarray, standardize: Frame) -> list[Aligned]:
+def _aligned(run: Run, layers: Sequence[LayerKey], word_ids: np.ndarray, standardize: Frame) -> list[Aligned]:
     rows = run.vectors.rows(word_ids)
     vectors = [run.vectors.layer(layer) for layer in layers]
     return [Aligned(layer, rows, space_of(layer, standardize)) for layer in vectors]
 
 
-def _best(values: np.ndarray, across: Sequence[int], up: Sequence[int], *, is_self: bool) -> np.ndarray:
+def _best(
+    values: np.ndarray, across: Sequence[LayerKey], up: Sequence[LayerKey], *, is_self: bool
+) -> np.ndarray:
     """Whether layer_a is, of its run, the most like layer_b; of one run, the most like of the others.
 
     *Shape:* as `values`, bool; True once in every column that has a value.

@@ -18,7 +18,7 @@ from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.measures import MEASURES, Layer
 from repstore.results import Figure, ResultTable, column_of
 from repstore.sampling import check_memory, check_sample, meeting, sampled
-from repstore.spec import Frame, Measure, Progress
+from repstore.spec import Frame, Measure, Progress, layer_number
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 
@@ -89,15 +89,14 @@ def measure_layers(
         n_words[run.label] = len(word_ids)
         belonging = Belonging.of(word_ids, lookup.occurrences(run))
         where = run.vectors.rows(word_ids)
-        for number in of_run:
+        for key in of_run:
             progress(Progress(f"Measuring {run.label}", len(rows), n_total, unit="layers"))
-            vectors = run.vectors.layer(number)
+            vectors = run.vectors.layer(key)
             words = Aligned(vectors, where, space_of(vectors, asked.standardize))
             layer = Layer(words, belonging, asked.resamples, asked.seed, asked.memory)
-            depth = number / max(1, run.info.spec.model.n_layers - 1)
-            rows.append(
-                {"run": run.label, "layer": number, "depth": depth} | _measured(layer, asked.measures)
-            )
+            number = layer_number(key)
+            depth = math.nan if number is None else number / max(1, run.info.spec.model.n_layers - 1)
+            rows.append({"run": run.label, "layer": key, "depth": depth} | _measured(layer, asked.measures))
     columns = [column for measure in asked.measures for column in MEASURES[measure].columns]
     return ResultTable(
         pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),

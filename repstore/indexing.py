@@ -96,7 +96,7 @@ def build_index(
     layout = open_store(Path(store).absolute())
     with writing(layout), looking_up(layout) as lookup:
         opened = lookup.run(run)
-        layers = opened.layers(layer)
+        layers = opened.stored_layers(layer, "Indexes")
         chosen = _kind_for(opened, kind)
         if chosen is not None:
             _check_size(opened, chosen, memory)
@@ -123,7 +123,9 @@ def list_indexes(store: str | Path) -> ResultTable:
     layout = open_store(Path(store).absolute())
     with looking_up(layout) as lookup:
         runs = [lookup.run(run_id) for run_id in lookup.labels]
-    places = [(run, layer, frame) for run in runs for layer in run.layers("all") for frame in get_args(Frame)]
+    places = [
+        (run, layer, frame) for run in runs for layer in run.vectors.layers for frame in get_args(Frame)
+    ]
     return _result(str(layout.root), places)
 
 
@@ -142,7 +144,8 @@ def drop_index(
     layout = open_store(Path(store).absolute())
     with writing(layout), looking_up(layout) as lookup:
         opened = lookup.run(run)
-        return sum(indexes.drop_index(opened.folder, one, standardize) for one in opened.layers(layer))
+        layers = opened.stored_layers(layer, "Indexes")
+        return sum(indexes.drop_index(opened.folder, one, standardize) for one in layers)
 
 
 COLUMNS = pa.schema(

@@ -14,9 +14,10 @@ from repstore.errors import NotFoundError, ResultError, did_you_mean
 from repstore.spec import Progress
 from repstore.storage.fitted_on import FittedOn
 from repstore.storage.lookup import Lookup
+from repstore.storage.made import ROWS_AT_ONCE
 from repstore.storage.opened import Run
 from repstore.storage.pairs import ALL, FoundPairs
-from repstore.storage.transforms import ROWS_AT_ONCE, LayerMap
+from repstore.storage.transforms import LayerMap
 from repstore.storage.vectors import LayerVectors
 
 DRAWN = 0.2

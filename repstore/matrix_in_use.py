@@ -16,7 +16,7 @@ from repstore.analysis.targets import Targets
 from repstore.corpus.matrices import ExternalMatrix
 from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.sampling import check_memory, check_sample, meeting, sampled
-from repstore.spec import MEMORY, SplitBy
+from repstore.spec import MEMORY, LayerKey, SplitBy
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Run
 from repstore.storage.vectors import rows_of
@@ -89,7 +89,7 @@ class MatrixInUse:
         """How many groups there are."""
         return int(self.groups.max()) + 1
 
-    def inputs(self, run: Run, layer: int) -> Inputs:
+    def inputs(self, run: Run, layer: LayerKey) -> Inputs:
         """The examples at a layer."""
         vectors, rows = run.vectors.layer(layer), run.vectors.rows(self.word_ids)
         return WordInputs(vectors, rows) if self.starts is None else MeanInputs(vectors, rows, self.starts)

@@ -13,7 +13,7 @@ from repstore.analysis.space import space_of
 from repstore.queries import WordGiven
 from repstore.results import Figure, ResultTable
 from repstore.searching import UNITS, NeighborSearch, check_neighborhood, find_neighbors
-from repstore.spec import Frame, Metric, Progress, Search
+from repstore.spec import Frame, LayerKey, Metric, Progress, Search
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers
 from repstore.storage.vectors import LayerVectors
@@ -82,7 +82,7 @@ class Neighborhoods:
     def neighbors_graph(
         self,
         *,
-        layer: int,
+        layer: LayerKey,
         run: str | None = None,
         k: int = 10,
         metric: Metric = "cosine",

@@ -46,8 +46,8 @@ def compare_with(
                 f"{run.label} has both words of {n_pairs} of the {len(there)} pairs of {path}; "
                 f"{FEWEST_PAIRS} are needed. Words are word_ids, or forms or lemmas of {run.info.corpus}."
             )
-        for number in of_run:
-            vectors = run.vectors.layer(number)
+        for key in of_run:
+            vectors = run.vectors.layer(key)
             found = rsa_with(
                 Aligned(vectors, words, space_of(vectors, standardize)),
                 groups,
@@ -58,7 +58,7 @@ def compare_with(
             rows.append(
                 {
                     "run": run.label,
-                    "layer": number,
+                    "layer": key,
                     "spearman": found.spearman,
                     "pearson": found.pearson,
                     "n_pairs": n_pairs,

@@ -13,7 +13,7 @@ from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.pairs import Side, similarities
 from repstore.analysis.scoring import Scores
 from repstore.errors import ArgumentError, ResultError, check_choice
-from repstore.spec import Standardize, Target, Threshold
+from repstore.spec import LayerKey, Standardize, Target, Threshold
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Run
 from repstore.storage.pairs import ALL, FoundPairs
@@ -103,7 +103,7 @@ def _with_vectors(found: FoundPairs, runs: Sequence[Run], split: str) -> tuple[F
 
 
 def scores_of(
-    pairs: PairsInUse, run: Run, second: Run | None, layers: Sequence[int], asked: PairProbe
+    pairs: PairsInUse, run: Run, second: Run | None, layers: Sequence[LayerKey], asked: PairProbe
 ) -> Scores:
     """Scores of some layers of a run, over the same resamples for all runs asked about the same pairs.
 

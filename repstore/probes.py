@@ -20,12 +20,14 @@ from repstore.spec import (
     MEMORY,
     Clustering,
     Frame,
+    LayerKey,
     Progress,
     SplitBy,
     Standardize,
     Target,
     Threshold,
     TrainedName,
+    is_mix,
 )
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Runs
@@ -52,7 +54,7 @@ class Probes:
         pos: str | None = None,
         select_on: str = "dev",
         evaluate_on: str | None = None,
-        against: str | int | tuple[str, int] | None = None,
+        against: str | int | tuple[str, LayerKey] | None = None,
         resamples: int = 10_000,
         seed: int = 0,
     ) -> ResultTable: ...
@@ -211,7 +213,8 @@ class Probes:
 
                 - run: a run, or several; not needed if the store has one. Runs over one corpus are scored
                   over the pairs or words with vectors in all of them.
-                - layer: a layer, several, or "all".
+                - layer: a layer, several, or "all"; ``mix:NAME`` is a mix of layers (`repstore.fit_mix`), not
+                  among "all". With one, all layers are named by text.
                 - standardize: the space in which vectors are compared: ``none``: as stored; ``corpus``,
                   unless given: standardized by all words of the run; of pairs also ``side`` and ``batch30``
                   (`analysis.pairs.similarities`), of senses also ``center``: less the mean of the run.
@@ -227,8 +230,8 @@ class Probes:
                   0.95 that is best there, as Liu et al. 2024 choose it.
                 - select_on: split by which the threshold is chosen, "dev" unless given.
                 - evaluate_on: split that is scored; "test" for labels and "all" for ratings, unless given.
-                - against: also show by how much each row exceeds the same layer of this run, or this layer,
-                  or this layer of this run, over the same pairs.
+                - against: also show by how much each row exceeds the same layer of this run, or this layer
+                  (a number, or ``mix:NAME``), or this layer of this run, over the same pairs.
 
                 Of ``knn-wsd``, ``centroid-wsd`` and ``wsi``:
 
@@ -337,7 +340,7 @@ def _pairs(
     pos: str | None,
     select_on: str,
     evaluate_on: str | None,
-    against: str | int | tuple[str, int] | None,
+    against: str | int | tuple[str, LayerKey] | None,
     resamples: int,
     seed: int,
 ) -> ResultTable:
@@ -386,10 +389,12 @@ def _senses(
     return probe_senses(lookup, name, opened, layer, asked)
 
 
-def _against(lookup: Lookup, given: str | int | tuple[str, int] | None) -> Against | None:
+def _against(lookup: Lookup, given: str | int | tuple[str, LayerKey] | None) -> Against | None:
     match given:
         case None:
             return None
+        case str() if is_mix(given):
+            return Against(None, given)
         case str():
             return Against(lookup.run(given), None)
         case (str(run), layer):

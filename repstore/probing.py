@@ -15,7 +15,7 @@ from repstore.analysis.scoring import Scores
 from repstore.errors import ArgumentError, NotFoundError
 from repstore.pair_scores import PairProbe, PairsInUse, pairs_in_use, scores_of
 from repstore.results import Figure, ResultTable
-from repstore.spec import Target
+from repstore.spec import LayerKey, Target, layer_number
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 from repstore.storage.pairs import ALL
@@ -26,7 +26,7 @@ class Against:
     """What every row is compared with: the same layer of another run, or one layer of it, or of the same."""
 
     run: Run | None
-    layer: int | None
+    layer: LayerKey | None
 
 
 def probe_pairs(
@@ -78,7 +78,7 @@ def _rows(
     pairs: PairsInUse,
     run: Run,
     second: Run | None,
-    layers: Sequence[int],
+    layers: Sequence[LayerKey],
     against: Against | None,
     asked: PairProbe,
 ) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def _differences(
     pairs: PairsInUse,
     run: Run,
     second: Run | None,
-    layers: Sequence[int],
+    layers: Sequence[LayerKey],
     scores: Scores,
     against: Against,
     asked: PairProbe,
@@ -116,7 +116,8 @@ def _differences(
     """Score less that of what is compared with, over the same pairs and resamples."""
     other = against.run or run
     n_layers = other.info.spec.model.n_layers
-    if against.layer is None and max(layers) >= n_layers:
+    numbers = [number for key in layers if (number := layer_number(key)) is not None]
+    if against.layer is None and max(numbers, default=0) >= n_layers:
         raise NotFoundError(
             f"{other.label} ends at layer {n_layers - 1}. Ask for layers up to it, or compare with one of "
             "its layers."

@@ -10,7 +10,7 @@ import numpy as np
 
 from repstore.errors import ArgumentError, NotFoundError
 from repstore.schemas import ID_STRIDE
-from repstore.spec import EncodedWord
+from repstore.spec import EncodedWord, LayerKey
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Run
 
@@ -25,20 +25,20 @@ class Query:
         title: what it is called in a table.
         word: its word_id, form, lemma, sense and text, as far as it has them.
         row: its row in every layer, if it is a word of the run.
-        at: its vector at the n-th of the layers asked for, the n-th layer being the second argument.
+        at: its vector at the n-th of the layers asked for, which is the second argument.
     """
 
     title: str
     word: dict[str, Any]
     row: int | None
-    at: Callable[[int, int], np.ndarray]
+    at: Callable[[int, LayerKey], np.ndarray]
 
 
 def query_of(
     lookup: Lookup,
     run: Run,
     given: WordGiven,
-    layers: Sequence[int],
+    layers: Sequence[LayerKey],
     text: str | None,
     sense: str | None,
 ) -> Query:
@@ -73,11 +73,11 @@ def _encoded(run: Run, word: EncodedWord) -> Query:
         f'"{word.form}" (a new word)',
         known,
         None,
-        lambda _, layer: run.vectors.seen(layer, word.vectors[layer]),
+        lambda _, layer: run.vectors.seen(layer, word.vectors),
     )
 
 
-def _vector(run: Run, vector: np.ndarray, layers: Sequence[int]) -> Query:
+def _vector(run: Run, vector: np.ndarray, layers: Sequence[LayerKey]) -> Query:
     d_model = run.vectors.layer(layers[0]).d_model
     shapes = [(d_model,), (len(layers), d_model)]
     if vector.shape not in shapes or not np.issubdtype(vector.dtype, np.floating):

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from repstore import plots
 from repstore.errors import ArgumentError, MissingExtraError
+from repstore.spec import is_mix
 
 if TYPE_CHECKING:
     import pandas
@@ -146,7 +147,13 @@ class ResultTable:
             panel = plots.Panel(
                 self.title, self._curves(shape, shape.y, shape.band), self._levels(shape, shape.y)
             )
-            plots.curves(path, [panel], x_label=self._label(shape.x), y_label=self._label(shape.y))
+            plots.curves(
+                path,
+                [panel],
+                x_label=self._label(shape.x),
+                y_label=self._label(shape.y),
+                x_names=self._x_names(shape),
+            )
 
     def _plot_panels(self, path: Path, shape: Figure) -> None:
         drawn = [(y, band) for y, band in shape.panels if any(map(_is_finite, self[y]))]
@@ -156,20 +163,34 @@ class ResultTable:
             plots.Panel(y, self._curves(shape, y, band), self._levels(shape, y), self.units.get(y, ""))
             for y, band in drawn
         ]
-        plots.small_multiples(path, panels, x_label=self._label(shape.x), title=self.title)
+        plots.small_multiples(
+            path, panels, x_label=self._label(shape.x), title=self.title, x_names=self._x_names(shape)
+        )
+
+    def _x_names(self, shape: Figure) -> list[str]:
+        """What stands at the x axis if that is text: layers, and after them mixes."""
+        if not pa.types.is_string(self.table.schema.field(shape.x).type):
+            return []
+        return sorted(dict.fromkeys(self[shape.x]), key=is_mix)
 
     def _curves(self, shape: Figure, y: str, band: tuple[str, str] | None) -> list[plots.Curve]:
-        """A curve of `y` for each value of `series`."""
+        """A curve of `y` for each value of `series`; mixes, which follow on no layer, are points apart."""
         named = [*([shape.series] if shape.series else []), *shape.also]
         differ = [name for name in named if name in self.columns and len(set(self[name])) > 1] or named[:1]
+        places = {name: place for place, name in enumerate(self._x_names(shape))}
         series: dict[str, list[dict[str, Any]]] = {}
         for row in self:
-            series.setdefault(", ".join(str(row[name]) for name in differ), []).append(row)
+            if row[shape.x] is not None:
+                series.setdefault(", ".join(str(row[name]) for name in differ), []).append(row)
         curves = []
         for name, rows in series.items():
+            n_joined = None
+            if places:
+                rows.sort(key=lambda row: is_mix(row[shape.x]))
+                n_joined = sum(not is_mix(row[shape.x]) for row in rows)
             xs, ys, *ends = ([row[at] for row in rows] for at in (shape.x, y, *(band or ())))
             low, high = ends or (None, None)
-            curves.append(plots.Curve(name, xs, ys, low, high))
+            curves.append(plots.Curve(name, [places.get(x, x) for x in xs], ys, low, high, n_joined=n_joined))
         return curves
 
     def _levels(self, shape: Figure, y: str) -> list[tuple[str, float]]:

@@ -19,7 +19,7 @@ from repstore.analysis.targets import control_targets
 from repstore.corpus.matrices import ExternalMatrix, read_matrix
 from repstore.matrix_in_use import TEXTS, MatrixInUse, RidgeProbe, matrix_in_use
 from repstore.results import Figure, ResultTable, column_of
-from repstore.spec import Progress
+from repstore.spec import LayerKey, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 
@@ -112,8 +112,7 @@ def probe_ridge(
         found = matrix_in_use(lookup, together, matrix, asked)
         notes += notes_on(found, together[0], matrix, asked)
         for run in together:
-            base = [layer for layer in run.vectors.layers[:1] if layer == 0]
-            wanted = list(dict.fromkeys([*base, *of_runs[run.label]]))
+            wanted = run.after_layer_0(of_runs[run.label])
             scores = score_layers(found, run, wanted, asked, progress)
             parts.append(_table(found, scores, run, wanted, of_runs[run.label], asked))
     return _result(pa.concat_tables(parts), matrix, runs, asked, [*notes, NOTE_CONTROL])
@@ -122,7 +121,7 @@ def probe_ridge(
 def score_layers(
     found: MatrixInUse,
     run: Run,
-    layers: Sequence[int],
+    layers: Sequence[LayerKey],
     asked: RidgeProbe,
     progress: Callable[[Progress], None],
 ) -> LayerScores:
@@ -182,8 +181,8 @@ def _table(
     found: MatrixInUse,
     scores: LayerScores,
     run: Run,
-    scored: Sequence[int],
-    layers: Sequence[int],
+    scored: Sequence[LayerKey],
+    layers: Sequence[LayerKey],
     asked: RidgeProbe,
 ) -> pa.Table:
     """The answer for one run, a row per layer."""
@@ -205,7 +204,7 @@ def _table(
         "seeds_low": seeds_low[places],
         "seeds_high": seeds_high[places],
         "r": scores.r[places],
-        "layer_0": [float(values[0]) if scored[0] == 0 else math.nan] * n,
+        "layer_0": [float(values[0]) if str(scored[0]) == "0" else math.nan] * n,
         "control": scores.control[places],
         "selectivity": (values - scores.control)[places],
     }

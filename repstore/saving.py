@@ -100,10 +100,8 @@ def fit_probe(
     with writing(layout), closing(Catalog(layout)) as catalog:
         lookup = Lookup(layout, catalog) if transform is None else _through(layout, catalog, transform)
         opened = lookup.run(run)
-        if any(isinstance(one, str) for one in opened.layers(layer)):
-            raise ArgumentError("A probe that is kept is of stored layers. Give layers by their numbers.")
         place = opened.folder.frozen("probe", name)
-        layers = sorted(opened.layers(layer))
+        layers = sorted(opened.stored_layers(layer, "Probes that are kept"))
         said = _said(asked, name, opened, layers, transform, label)
         there = keeping.as_it_was(place, opened, read_probe_info, lambda info: _otherwise(info, said))
         fitted = fit_probes(lookup, [opened], layers, asked, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -16,7 +17,7 @@ from repstore.analysis.trajectories import NOTE_CHANGE, changes, dominance
 from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, check_choice
 from repstore.queries import Query, WordGiven, query_of
 from repstore.results import Figure, ResultTable
-from repstore.spec import Frame, IndexInfo, Metric, Search
+from repstore.spec import Frame, IndexInfo, LayerKey, Metric, Search, is_mix, layer_number
 from repstore.storage.index import EXACT_UP_TO, read_index_info, read_sketch
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run
@@ -89,7 +90,7 @@ def find_neighbors(
     rows: list[dict[str, Any]] = []
     searches: list[str] = []
     notes: list[str] = []
-    cut_at: list[int] = []
+    cut_at: list[LayerKey] = []
     for n, one in enumerate(layers):
         found, how, note = _search(run, one, query.at(n, one), query.row, allowed, asked)
         searches.append(how)
@@ -103,10 +104,10 @@ def find_neighbors(
             {"layer": one, "rank": rank, asked.metric: score, "word_id": word_id}
             for rank, (word_id, score) in ranked
         ]
-    table = lookup.with_words(rows) if rows else _empty(asked.metric)
+    table = lookup.with_words(rows) if rows else _empty(asked.metric, layers)
     if len(layers) > 1:
         table = table.append_column("change", pa.array(changes(rows, layers), pa.string()))
-        certain = [one for one in layers if one not in cut_at and not asked.other_lemmas]
+        certain = [one for one in layers if one not in cut_at and not asked.other_lemmas and not is_mix(one)]
         notes = [*dominance(table.to_pylist(), certain, query.word), NOTE_CHANGE, *notes]
     if not rows:
         notes.append("No other word fits.")
@@ -164,7 +165,7 @@ def _allowed(lookup: Lookup, run: Run, query: Query, asked: NeighborSearch) -> n
 
 def _search(
     run: Run,
-    layer: int,
+    layer: LayerKey,
     vector: np.ndarray,
     row: int | None,
     allowed: np.ndarray | None,
@@ -201,7 +202,7 @@ def _search(
 
 
 def _index_of(
-    run: Run, layer: int, asked: NeighborSearch
+    run: Run, layer: LayerKey, asked: NeighborSearch
 ) -> tuple[Candidates | None, IndexInfo | None, list[str]]:
     """The index to use, if it is asked for or chosen, and is sound and current."""
     if run.transform is not None:
@@ -209,6 +210,11 @@ def _index_of(
             raise ArgumentError(
                 f'Indexes are of vectors as stored, not through "{run.transform}". Search exactly.'
             )
+        return None, None, []
+    number = layer_number(layer)
+    if number is None:
+        if asked.search == "index":
+            raise ArgumentError(f"Indexes are of stored layers, not of {layer}. Search exactly.")
         return None, None, []
     n_words = len(run.vectors.word_ids)
     if asked.search == "exact" or (asked.search == "auto" and n_words <= EXACT_UP_TO):
@@ -218,7 +224,7 @@ def _index_of(
         f'Build one with "repstore index build --layer {layer} --standardize {asked.standardize}{kind}".'
     )
     try:
-        info = read_index_info(run.folder, layer, asked.standardize)
+        info = read_index_info(run.folder, number, asked.standardize)
         if info is not None and info.is_of(run.parts):
             return _opened(run, info), info, []
         state = "has no index in this space" if info is None else "has an index of other parts (stale)"
@@ -239,9 +245,14 @@ def _opened(run: Run, info: IndexInfo) -> Candidates:
     return layer.remembered(("index", info.sha256), lambda: read_sketch(run.folder, info)).candidates
 
 
-def _empty(metric: Metric) -> pa.Table:
+def _empty(metric: Metric, layers: Sequence[LayerKey]) -> pa.Table:
     """No neighbors, in the columns of those."""
-    columns = [("layer", pa.int64()), ("rank", pa.int64()), (metric, pa.float64()), ("word_id", pa.int64())]
+    columns = [
+        ("layer", pa.array(layers).type),
+        ("rank", pa.int64()),
+        (metric, pa.float64()),
+        ("word_id", pa.int64()),
+    ]
     columns += [(name, pa.string()) for name in ("form", "lemma", "pos", "sense", "text")]
     columns += [("char_start", pa.int64()), ("char_end", pa.int64())]
     return pa.schema(columns).empty_table()

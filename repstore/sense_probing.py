@@ -16,6 +16,7 @@ from repstore.analysis.space import space_of
 from repstore.analysis.wsd import Centroids, Key, Nearest, disambiguate
 from repstore.results import Figure, ResultTable
 from repstore.senses_in_use import SenseProbe, SensesInUse, senses_in_use
+from repstore.spec import LayerKey
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 
@@ -88,7 +89,7 @@ class _Disambiguation:
             "n_missing": words.n_missing,
         }
 
-    def scores(self, run: Run, layers: Sequence[int]) -> Scores:
+    def scores(self, run: Run, layers: Sequence[LayerKey]) -> Scores:
         """Accuracy and macro-F1 of some layers. Resamples are of words."""
         rows = run.vectors.rows(self._words.word_ids)
         right = np.empty((len(layers), self._words.n_scored), bool)
@@ -119,7 +120,7 @@ class _Clustering:
             "n_missing": words.n_missing,
         }
 
-    def scores(self, run: Run, layers: Sequence[int]) -> Scores:
+    def scores(self, run: Run, layers: Sequence[LayerKey]) -> Scores:
         """Adjusted Rand index and V-measure of some layers. Resamples are of lemmas."""
         rows = run.vectors.rows(self._words.word_ids)
         ari, v_measure = np.empty((2, len(layers), len(self._weights)))
@@ -137,7 +138,7 @@ class _Clustering:
         return Scores("ari", columns, resampled, ari.shape[1])
 
 
-def _table(measure: _Disambiguation | _Clustering, run: Run, layers: Sequence[int]) -> pa.Table:
+def _table(measure: _Disambiguation | _Clustering, run: Run, layers: Sequence[LayerKey]) -> pa.Table:
     """The answer for one run, a row per layer."""
     scores = measure.scores(run, layers)
     low, high = bootstrap.interval(scores.resampled)

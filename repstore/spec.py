@@ -56,6 +56,12 @@ SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
 MEMORY = 2 << 30
 """Bytes of memory that a command may take to work in, unless it is told otherwise."""
 
+LayerKey = int | str
+"""A layer: a stored one by its number, or by its number as text, or a mix of layers as ``mix:NAME``."""
+
+MIX = "mix:"
+"""How the key of a mix begins."""
+
 Span = tuple[int, int]
 """Characters of a text (code points), the end excluded."""
 
@@ -355,6 +361,16 @@ class IndexInfo:
     def is_of(self, parts: Iterable[str]) -> bool:
         """Whether it was built from these parts, and from all of them."""
         return self.parts == tuple(parts)
+
+
+def is_mix(key: LayerKey) -> bool:
+    """Whether a layer is a mix of others."""
+    return isinstance(key, str) and key.startswith(MIX)
+
+
+def layer_number(key: LayerKey) -> int | None:
+    """The number of a stored layer; None for a mix, which has none."""
+    return None if is_mix(key) else int(key)
 
 
 def digest(value: Any) -> str:

@@ -18,6 +18,7 @@ from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import ResultTable
 from repstore.schemas import FORMAT_VERSION
+from repstore.spec import LayerKey
 from repstore.storage.catalog import Catalog
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
@@ -183,8 +184,8 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         given = ", ".join(f"{name}={value}" for name, value in wanted.items() if value is not None)
         return ResultTable(table, f"Words with {given}" if given else "Words")
 
-    def vectors(self, *, layer: int, run: str | None = None) -> LayerVectors:
-        """One layer's word vectors, memory-mapped or mapped by a transform: ``.word_ids`` and ``.values``.
+    def vectors(self, *, layer: LayerKey, run: str | None = None) -> LayerVectors:
+        """One layer's word vectors, mapped, mixed or transformed: ``.word_ids`` and ``.values``.
 
         Raises:
             NotFoundError: no such run or layer.

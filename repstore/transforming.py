@@ -107,7 +107,7 @@ def fit_transform(
     with writing(layout), closing(Catalog(layout)) as catalog:
         lookup = Lookup(layout, catalog)
         opened = lookup.run(run)
-        layers = sorted(opened.layers(layer))
+        layers = sorted(opened.stored_layers(layer, "Transforms"))
         place = opened.folder.frozen("transform", name)
         about = {
             "kind": kind,

@@ -11,7 +11,7 @@ from synthetic import in_parts
 
 from repstore.analysis.fitting import fit
 from repstore.analysis.principal import RANK, covariance, principal_axes
-from repstore.storage.transforms import ROWS_AT_ONCE
+from repstore.storage.made import ROWS_AT_ONCE
 from repstore.storage.vectors import LayerVectors
 
 KINDS = ("standardize", "center", "all-but-the-top", "whiten", "pca", "drop-outliers")

@@ -22,7 +22,7 @@ import repstore
 from repstore.analysis.fitting import fit
 from repstore.errors import ArgumentError, NotFoundError, QueryError, RepstoreError, ResultError, StoreError
 from repstore.spec import EncodedWord, Pair, Text, Word
-from repstore.storage import transformed
+from repstore.storage import made, transformed
 from repstore.storage.layout import Layout
 from repstore.storage.transforms import read_info, read_map
 
@@ -438,8 +438,8 @@ def _run_id(store: repstore.Store) -> str:
 def test_a_large_layer_is_in_a_temporary_file_that_nobody_sees(fitted, tmp_path, monkeypatch):
     with repstore.open(fitted) as store:
         in_memory = store.transformed("whiten").vectors(run="m/base", layer=1).values
-        monkeypatch.setattr(transformed, "IN_MEMORY", 0)
-        monkeypatch.setattr(transformed.tempfile, "tempdir", str(tmp_path))
+        monkeypatch.setattr(made, "IN_MEMORY", 0)
+        monkeypatch.setattr(made.tempfile, "tempdir", str(tmp_path))
         layer = store.transformed("whiten").vectors(run="m/base", layer=1)
         assert isinstance(layer.values, np.memmap)
         assert np.array_equal(layer.values, in_memory)
@@ -448,20 +448,20 @@ def test_a_large_layer_is_in_a_temporary_file_that_nobody_sees(fitted, tmp_path,
 
 
 def test_a_full_disk_is_one_error_that_says_where(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr(transformed, "IN_MEMORY", 0)
+    monkeypatch.setattr(made, "IN_MEMORY", 0)
 
     def full(**_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with repstore.open(fitted) as store:
         layer = store.transformed("whiten").vectors(run="m/base", layer=1)
-        monkeypatch.setattr(transformed.tempfile, "TemporaryFile", full)
+        monkeypatch.setattr(made.tempfile, "TemporaryFile", full)
         with pytest.raises(StoreError, match=r"takes 0\.00 GB in .*No space left on device\. Make"):
             len(layer.values)
 
 
 def test_no_folder_for_temporary_files_is_one_error_that_says_so(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr(transformed, "IN_MEMORY", 0)
+    monkeypatch.setattr(made, "IN_MEMORY", 0)
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
     with repstore.open(fitted) as store:

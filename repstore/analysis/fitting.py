@@ -14,7 +14,8 @@ from repstore.analysis.space import space_of
 from repstore.analysis.standardize import EPSILON, Moments, moments
 from repstore.analysis.statistics import statistics
 from repstore.spec import TransformKind
-from repstore.storage.transforms import ROWS_AT_ONCE, LayerMap
+from repstore.storage.made import ROWS_AT_ONCE
+from repstore.storage.transforms import LayerMap
 from repstore.storage.vectors import LayerVectors
 
 COUNTING: tuple[TransformKind, ...] = ("all-but-the-top", "pca")

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from repstore.spec import LayerKey, is_mix
+
 NOTE_CHANGE = (
     "change: enters: not among them at the layer before; leaves: not among them at the next; passes: both."
 )
 
 
-def changes(rows: Sequence[dict[str, Any]], layers: Sequence[int]) -> list[str | None]:
-    """Of every neighbor: is it one at the layer before, and at the next? See `NOTE_CHANGE`."""
+def changes(rows: Sequence[dict[str, Any]], layers: Sequence[LayerKey]) -> list[str | None]:
+    """Of every neighbor: is it one at the layer before, and at the next? See `NOTE_CHANGE`.
+
+    None of a mix: no layer comes before it, and it comes before none.
+    """
+    layers = [layer for layer in layers if not is_mix(layer)]
     at = {layer: {row["word_id"] for row in rows if row["layer"] == layer} for layer in layers}
     names = {(True, True): "passes", (True, False): "enters", (False, True): "leaves"}
-    found = []
+    found: list[str | None] = []
     for row in rows:
+        if is_mix(row["layer"]):
+            found.append(None)
+            continue
         n = layers.index(row["layer"])
         enters = n > 0 and row["word_id"] not in at[layers[n - 1]]
         leaves = n + 1 < len(layers) and row["word_id"] not in at[layers[n + 1]]
@@ -23,7 +32,7 @@ def changes(rows: Sequence[dict[str, Any]], layers: Sequence[int]) -> list[str |
     return found
 
 
-def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict[str, Any]) -> list[str]:
+def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[LayerKey], word: dict[str, Any]) -> list[str]:
     """Where more than half of the neighbors have the sense of the word, of layers where they are certain."""
     if word.get("sense") is None or not layers:
         return []
@@ -42,9 +51,9 @@ def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[int], word: dict[
     return [f"{same} first dominate {counted} They do at {_ranges(where, layers)}."]
 
 
-def _ranges(some: Sequence[int], layers: Sequence[int]) -> str:
+def _ranges(some: Sequence[LayerKey], layers: Sequence[LayerKey]) -> str:
     """Some of the layers in words, those that follow each other as a range: ``2, 6-19``."""
-    ranges: list[list[int]] = []
+    ranges: list[list[LayerKey]] = []
     for layer in some:
         at = layers.index(layer)
         if ranges and at > 0 and ranges[-1][-1] == layers[at - 1]:

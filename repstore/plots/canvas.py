@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,9 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 
 METADATA: dict[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """Formats, and what would make the same figure differ from day to day."""
+
+TICK_STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
+FEWEST_TICKS, MOST_TICKS = 4, 13
 
 LETTER_WIDTH = 0.56
 """Of a letter of the font, on average, as a share of the font's size."""
@@ -41,6 +44,21 @@ def wrapped(text: str, inches: float, font_size: float) -> str:
     """The text in lines that fit a width. Names stay whole."""
     n_letters = max(1, int(72 * inches / (LETTER_WIDTH * font_size)))
     return textwrap.fill(text, n_letters, break_long_words=False, break_on_hyphens=False)
+
+
+def tick_step(n_labels: int) -> int:
+    """Every how many labels to write one: a round number that leaves a few, best with the last among them."""
+    counts = {step: (n_labels - 1) // step + 1 for step in TICK_STEPS}
+    few = [step for step, count in counts.items() if count <= MOST_TICKS]
+    ending = [step for step in few if (n_labels - 1) % step == 0 and counts[step] >= FEWEST_TICKS]
+    return (ending or few or [-(-n_labels // MOST_TICKS)])[0]
+
+
+def named_ticks(names: Sequence[str]) -> list[int]:
+    """Which of the names at an axis to write: of the numbers every so many, and all others."""
+    numbers = [n for n, name in enumerate(names) if name.isdigit()]
+    others = [n for n, name in enumerate(names) if not name.isdigit()]
+    return sorted(numbers[:: tick_step(len(numbers))] + others) if numbers else others
 
 
 @contextmanager

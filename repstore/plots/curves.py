@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from repstore.plots.canvas import COLORS, drawing, wrapped
+from repstore.plots.canvas import COLORS, drawing, named_ticks, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +35,8 @@ class Curve:
         x, y: *Shape of each:* (n_points,); None where there is no value.
         low, high: ends of the band. *Shape of each:* (n_points,).
         is_reference: drawn thin and dashed, in gray: something to compare with.
+        n_joined: how many points the line joins, from the first; None for all. The others are marked, large
+            and one by one.
     """
 
     label: str
@@ -43,6 +45,7 @@ class Curve:
     low: Sequence[float | None] | None = None
     high: Sequence[float | None] | None = None
     is_reference: bool = False
+    n_joined: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,19 @@ class Panel:
     unit: str = ""
 
 
-def curves(path: Path, panels: Sequence[Panel], *, x_label: str, y_label: str, title: str = "") -> None:
+def curves(
+    path: Path,
+    panels: Sequence[Panel],
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = "",
+    x_names: Sequence[str] = (),
+) -> None:
     """Draw panels side by side, up to three in a row, on the same scale and with one legend.
 
-    A name stands for the same thing in all of them, so each must list its lines in the same order.
+    A name stands for the same thing in all of them, so each must list its lines in the same order. `x_names`
+    are what stands at x = 0, 1, ..., if these are names and no numbers.
 
     Raises:
         ArgumentError: the file cannot be written, or is of a kind that cannot be drawn.
@@ -76,6 +88,7 @@ def curves(path: Path, panels: Sequence[Panel], *, x_label: str, y_label: str, t
         for axes, panel in zip(grid.flat, panels, strict=False):
             legend |= _draw_panel(axes, panel)
             axes.tick_params(labelbottom=True)
+            _name_ticks(axes, x_names)
             _write_titles([axes], [panel], size[0] / n_across - 0.8)
         if len(panels) == 1:
             _draw_legend(axes, legend)
@@ -88,10 +101,13 @@ def curves(path: Path, panels: Sequence[Panel], *, x_label: str, y_label: str, t
         _finish(figure, grid, len(panels), title)
 
 
-def small_multiples(path: Path, panels: Sequence[Panel], *, x_label: str, title: str = "") -> None:
+def small_multiples(
+    path: Path, panels: Sequence[Panel], *, x_label: str, title: str = "", x_names: Sequence[str] = ()
+) -> None:
     """Draw panels with a scale each, three or four in a row, with one legend.
 
-    A name stands for the same thing in all of them, so each must list its lines in the same order.
+    A name stands for the same thing in all of them, so each must list its lines in the same order. `x_names`
+    are what stands at x = 0, 1, ..., if these are names and no numbers.
 
     Raises:
         ArgumentError: the file cannot be written, or is of a kind that cannot be drawn.
@@ -108,6 +124,7 @@ def small_multiples(path: Path, panels: Sequence[Panel], *, x_label: str, title:
             axes.locator_params(axis="y", nbins=5)
             axes.tick_params(labelsize=8, labelbottom=n >= len(panels) - n_across)
             _write_numbers_whole(axes)
+            _name_ticks(axes, x_names)
         for start in range(0, len(panels), n_across):
             row = panels[start : start + n_across]
             _write_titles(list(grid.flat[start : start + len(row)]), row, width - 0.6)
@@ -140,16 +157,32 @@ def _draw_panel(axes: Axes, panel: Panel) -> dict[str, Any]:
             "marker": marker,
             "markerfacecolor": "white" if marker in OPEN else color,
         }
-        (legend[line.label],) = axes.plot(line.x, y, "-", markersize=3, **look)
+        joined = slice(line.n_joined)
+        (legend[line.label],) = axes.plot(line.x[joined], y[joined], "-", markersize=3, **look)
         if line.low is not None and line.high is not None:
             low, high = np.array(line.low, float), np.array(line.high, float)
-            axes.fill_between(line.x, low, high, color=color, alpha=0.15, linewidth=0)
+            axes.fill_between(line.x[joined], low[joined], high[joined], color=color, alpha=0.15, linewidth=0)
+        if line.n_joined is not None:
+            apart = slice(line.n_joined, None)
+            axes.plot(line.x[apart], y[apart], linestyle="none", markersize=8, clip_on=False, **look)
+            if line.low is not None:
+                axes.vlines(line.x[apart], low[apart], high[apart], color=color, linewidth=1)
     for label, height in panel.levels:
         legend[label] = axes.axhline(height, color="gray", linestyle=(0, (1, 3)), linewidth=0.8)
     if all(isinstance(x, int) for line in panel.lines for x in line.x):
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.spines[["top", "right"]].set_visible(False)
     return legend
+
+
+def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
+    """Write names at x = 0, 1, ...: of numbers as many as there is room for, and all others, on end."""
+    if names:
+        places = named_ticks(names)
+        axes.set_xticks(places, [names[place] for place in places])
+        for place, label in zip(places, axes.get_xticklabels(), strict=True):
+            if not names[place].isdigit():
+                label.set(rotation=90)
 
 
 def _write_titles(row: Sequence[Axes], panels: Sequence[Panel], width: float) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from repstore.plots.canvas import drawing, wrapped
+from repstore.plots.canvas import drawing, named_ticks, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-TICK_STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
-FEWEST_TICKS, MOST_TICKS = 4, 13
+LONGEST_FLAT = 4
+"""Letters of a name that fits below a column; longer ones are on end."""
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -60,16 +60,20 @@ def matrix(path: Path, columns: Columns, cells: Cells, labels: Mapping[str, str]
     rings = [place for place, is_marked in zip(places, marks, strict=False) if is_marked]
     has_holes = bool(np.isnan(grid).any())
     keys = [labels[cells.mark]] if cells.mark and rings else []
-    frame = _framed(grid.shape, cells, labels, title, [*keys, "no value"] if has_holes else keys)
+    names = [str(name) for name in across], [str(name) for name in up]
+    frame = _framed(names, cells, labels, title, [*keys, "no value"] if has_holes else keys)
     with drawing(path, frame.size, None) as figure:
         axes = figure.add_axes(frame.map_place)
         image = axes.imshow(grid, origin="lower", cmap="viridis", interpolation="nearest")
         if not np.isfinite(grid).any():
             image.set_clim(0, 1)
         figure.colorbar(image, cax=figure.add_axes(frame.bar_place), label=frame.value)
-        for axis, ticks in ((axes.xaxis, across), (axes.yaxis, up)):
-            step = tick_step(len(ticks))
-            axis.set_ticks(range(0, len(ticks), step), [str(tick) for tick in ticks[::step]])
+        for axis, ticks in zip((axes.xaxis, axes.yaxis), names, strict=True):
+            shown = named_ticks(ticks)
+            axis.set_ticks(shown, [ticks[n] for n in shown])
+        for label in axes.get_xticklabels():
+            if len(label.get_text()) > LONGEST_FLAT:
+                label.set(rotation=90)
         axes.set_xlabel(frame.x)
         axes.set_ylabel(frame.y)
         figure.text(0.1 / frame.size[0], 1 - 0.1 / frame.size[1], frame.title, va="top", fontsize=10)
@@ -78,14 +82,6 @@ def matrix(path: Path, columns: Columns, cells: Cells, labels: Mapping[str, str]
             legend.append(_hatch(axes, frame.keys[-1]))
         if legend:
             figure.legend(handles=legend, frameon=False, fontsize=8, loc="lower left", borderaxespad=0.4)
-
-
-def tick_step(n_labels: int) -> int:
-    """Every how many labels to write one: a round number that leaves a few, best with the last among them."""
-    counts = {step: (n_labels - 1) // step + 1 for step in TICK_STEPS}
-    few = [step for step, count in counts.items() if count <= MOST_TICKS]
-    ending = [step for step in few if (n_labels - 1) % step == 0 and counts[step] >= FEWEST_TICKS]
-    return (ending or few or [-(-n_labels // MOST_TICKS)])[0]
 
 
 Place = tuple[float, float, float, float]
@@ -113,21 +109,27 @@ class _Frame:
 
 
 def _framed(
-    shape: tuple[int, ...], cells: Cells, labels: Mapping[str, str], title: str, keys: Sequence[str]
+    names: tuple[Sequence[str], Sequence[str]],
+    cells: Cells,
+    labels: Mapping[str, str],
+    title: str,
+    keys: Sequence[str],
 ) -> _Frame:
-    """Arrange a heat map of so many rows and columns, and a legend.
+    """Arrange a heat map of columns and rows of these names, and a legend.
 
     By hand, since matplotlib's layouts squeeze the scale of a map that is narrow or flat. The map grows with
     the number of cells, but less than in proportion.
     """
-    cell = min(9.0, 2.6 + 0.09 * max(shape)) / max(shape)
-    width, height = max(2.2, cell * shape[1]), max(1.8, cell * shape[0])
+    n_across, n_up = map(len, names)
+    cell = min(9.0, 2.6 + 0.09 * max(n_across, n_up)) / max(n_across, n_up)
+    width, height = max(2.2, cell * n_across), max(1.8, cell * n_up)
+    below, beside = (0.09 * max(0, max(map(len, of)) - LONGEST_FLAT) for of in names)
     title, x = wrapped(title, width + 1.6, 10), wrapped(labels[cells.x], width + 0.8, 10)
     y, value = (wrapped(labels[name], height, 10) for name in (cells.y, cells.value))
     keys = [wrapped(key, width + 1, 8) for key in keys]
     n_title, n_x, n_y, n_value, *n_keys = (len(text.splitlines()) for text in (title, x, y, value, *keys))
-    left, right = 0.5 + 0.18 * n_y, 0.95 + 0.18 * n_value
-    bottom, top = 0.45 + 0.2 * (n_x + sum(n_keys)), 0.2 + 0.18 * n_title
+    left, right = 0.5 + beside + 0.18 * n_y, 0.95 + 0.18 * n_value
+    bottom, top = 0.45 + below + 0.2 * (n_x + sum(n_keys)), 0.2 + 0.18 * n_title
     across, up = left + width + right, bottom + height + top
     map_place = left / across, bottom / up, width / across, height / up
     bar_place = (left + width + 0.2) / across, bottom / up, 0.2 / across, height / up

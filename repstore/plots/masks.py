@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from repstore.plots.canvas import COLORS, drawing, wrapped
-from repstore.plots.heatmap import tick_step
+from repstore.plots.canvas import COLORS, drawing, tick_step, wrapped
 
 MOST_COLUMNS = 1024
 """Columns of a map that can be told apart; where there are more dimensions, some neighbors share one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repstore.plots.canvas import drawing, wrapped
+from repstore.spec import is_mix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,8 @@ def trajectory(
         title: what they are neighbors of.
         tied_layers: where other words are as near as the last; drawn pale, and left out of the shares.
     """
-    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    layers = sorted(dict.fromkeys(row["layer"] for row in rows), key=is_mix)
+    n_joined = sum(not is_mix(layer) for layer in layers)
     depth = max((row["rank"] for row in rows), default=1)
     cells = [
         _Cell(
@@ -51,7 +53,8 @@ def trajectory(
         for name, color in _kinships(word):
             if name != "other lemma":
                 shares = _shares(cells, name, len(layers))
-                upper.plot(range(len(layers)), shares, "o-", color=color, markersize=3)
+                upper.plot(range(n_joined), shares[:n_joined], "o-", color=color, markersize=3)
+                upper.plot(range(n_joined, len(layers)), shares[n_joined:], "o", color=color, markersize=6)
             for is_tied in (False, True):
                 here = [cell for cell in cells if (cell.kinship, cell.is_tied) == (name, is_tied)]
                 _draw_cells(lower, here, color, 0.3 if is_tied else 1, "_tied" if is_tied else name)
@@ -69,6 +72,8 @@ def trajectory(
         lower.set_xlabel("layer")
         lower.set_xlim(-0.6, len(layers) - 0.4)
         lower.set_xticks(range(len(layers)), [str(layer) for layer in layers], fontsize=7)
+        for label in lower.get_xticklabels()[n_joined:]:
+            label.set(rotation=90)
         for axes in (upper, lower):
             axes.spines[["top", "right"]].set_visible(False)
         figure.legend(*lower.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)

@@ -26,6 +26,7 @@ from repstore.storage.keyed import find_keyed
 from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
 from repstore.storage.labels import FoundLabels, find_labels
 from repstore.storage.layout import Layout
+from repstore.storage.mixed import MixedVectors
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
 from repstore.storage.pairs import FoundPairs, find_pairs, splits_of
@@ -295,7 +296,8 @@ class Lookup:
             vectors = RunVectors(
                 [folder.root / file for file in parts["file"].to_pylist()], info.spec.model.n_layers, label
             )
-            stored = Run(info, label, vectors, folder, tuple(parts["sha256"].to_pylist()))
+            with_mixes = MixedVectors(vectors, folder, label)
+            stored = Run(info, label, with_mixes, folder, tuple(parts["sha256"].to_pylist()))
             self._runs[run_id] = self._through(stored)
         return self._runs[run_id]
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Literal
 
 from repstore.errors import ArgumentError
-from repstore.spec import RunInfo
+from repstore.spec import LayerKey, RunInfo, is_mix
 from repstore.storage.layout import RunLayout
 from repstore.storage.vectors import Vectors
 
-Layers = int | Iterable[int] | Literal["all"]
-"""How users say which layers of a run."""
+Layers = LayerKey | Iterable[LayerKey]
+"""How users say which layers of a run: a number, "all", ``mix:NAME``, or several of these."""
+
+HOW = 'Give a number, several, "all", or a mix as mix:NAME.'
 
 Runs = str | Sequence[str] | None
 """How users say which runs; None for the only one."""
@@ -46,28 +47,54 @@ class Run:
     transform: str | None = None
     own_axes: bool = False
 
-    def layers(self, given: Layers) -> list[int]:
-        """The layers a user asks for, as numbers.
+    def layers(self, given: Layers) -> list[LayerKey]:
+        """The layers a user asks for, each once: as numbers, or all as text if a mix is among them.
+
+        So whatever is said of them, layer by layer, is of one type.
 
         Raises:
-            ArgumentError: it is neither "all" nor numbers, or there is none.
+            ArgumentError: something is neither a number nor "all" nor a mix, or there is none.
+            NotFoundError: the run has no such layer, or no such mix.
+        """
+        asked = [given] if isinstance(given, str) or not isinstance(given, Iterable) else given
+        try:
+            found = list(dict.fromkeys(key for one in asked for key in self._meant(one)))
+        except TypeError:
+            raise ArgumentError(f"{given!r} is no layer. {HOW}") from None
+        if not found:
+            raise ArgumentError("No layer is given. Give at least one.")
+        for key in found:
+            self.vectors.check_layer(key)
+        return [str(key) for key in found] if any(map(is_mix, found)) else found
+
+    def stored_layers(self, given: Layers, what: str) -> list[int]:
+        """The layers a user asks for, as numbers, for what can only be of stored layers.
+
+        Args:
+            given: which layers.
+            what: what is made of them, in the plural: "Indexes".
+
+        Raises:
+            ArgumentError: it is none, or a mix.
             NotFoundError: the run has no such layer.
         """
-        if isinstance(given, str):
-            if given != "all":
-                raise ArgumentError(f'"{given}" is no layer. Give a number, several, or "all".')
-            return self.vectors.layers
-        try:
-            asked = given if isinstance(given, Iterable) else [given]
-            layers = list(dict.fromkeys(index(layer) for layer in asked))
-        except TypeError:
-            raise ArgumentError(f'{given!r} is no layer. Give a number, several, or "all".') from None
-        if not layers:
-            raise ArgumentError("No layer is given. Give at least one.")
-        for layer in layers:
-            self.vectors.check_layer(layer)
-        return layers
+        found = self.layers(given)
+        numbers = [key for key in found if isinstance(key, int)]
+        if len(numbers) < len(found):
+            mixes = ", ".join(str(key) for key in found if is_mix(key))
+            raise ArgumentError(f'{what} are of stored layers, not of {mixes}. Give numbers, or "all".')
+        return numbers
 
-    def after_layer_0(self, layers: Sequence[int]) -> list[int]:
+    def _meant(self, one: LayerKey) -> list[int] | list[str]:
+        """The layers that one word of the user's stands for."""
+        if one == "all":
+            return self.vectors.layers
+        if isinstance(one, str):
+            if not is_mix(one):
+                raise ArgumentError(f'"{one}" is no layer. {HOW}')
+            return [one]
+        return [index(one)]
+
+    def after_layer_0(self, layers: Sequence[LayerKey]) -> list[LayerKey]:
         """The layers, after layer 0, if it is there and not among them: what others are compared with."""
         return [*([0] if 0 in self.vectors.layers and "0" not in map(str, layers) else []), *layers]

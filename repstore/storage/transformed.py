@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from functools import cached_property
-from threading import Lock
-from weakref import WeakValueDictionary
 
 import numpy as np
 
-from repstore.errors import NotFoundError, StoreDamagedError, StoreError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, StoreError, did_you_mean
+from repstore.spec import LayerKey, layer_number
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import FrozenLayout
+from repstore.storage.made import MadeLayer, MadeLayers
 from repstore.storage.opened import Run
 from repstore.storage.transforms import (
-    ROWS_AT_ONCE,
     LayerMap,
     TransformInfo,
     read_map,
     read_transform,
 )
 from repstore.storage.vectors import LayerVectors, Vectors
-
-IN_MEMORY = 64 << 20
-"""Bytes up to which a mapped layer is held in memory; a larger one is in a temporary file, mapped."""
 
 
 def through(run: Run, name: str) -> Run:
@@ -53,19 +47,13 @@ def through(run: Run, name: str) -> Run:
 
 
 class TransformedVectors:
-    """The layers of a run that a transform was fitted on, mapped by it.
-
-    A layer is mapped once for as long as somebody holds it, and the last one until another is asked for: a
-    loop over all layers does not pile them up.
-    """
+    """The layers of a run that a transform was fitted on, mapped by it."""
 
     def __init__(self, stored: Vectors, place: FrozenLayout, info: TransformInfo, label: str) -> None:
         self._stored, self._place, self._label = stored, place, label
         self._info = info
         self._files = {one.layer: one for one in info.layers}
-        self._turn = Lock()  # analyses ask from several threads
-        self._layers: WeakValueDictionary[int, MappedLayer] = WeakValueDictionary()
-        self._last: MappedLayer | None = None
+        self._layers: MadeLayers[MappedLayer] = MadeLayers()
 
     @property
     def word_ids(self) -> np.ndarray:
@@ -77,22 +65,17 @@ class TransformedVectors:
         """The layers there are: those that the transform was fitted on."""
         return list(self._files)
 
-    def layer(self, layer: int) -> MappedLayer:
+    def layer(self, layer: LayerKey) -> MappedLayer:
         """The mapped vectors of one layer.
 
         Raises:
+            ArgumentError: it is a mix, and that is of vectors as stored.
             NotFoundError: the run has no such layer, or the transform was not fitted on it.
             StoreDamagedError: the file of its map is damaged.
             StoreError: the transform is not the one that there was when the store was opened.
         """
-        self.check_layer(layer)
-        with self._turn:
-            found = self._layers.get(layer)
-            if found is None:
-                found = MappedLayer(self._stored.layer(layer), self._map(layer))
-                self._layers[layer] = found
-            self._last = found
-            return found
+        number = self._number(layer)
+        return self._layers.get(number, lambda: MappedLayer(self._stored.layer(number), self._map(number)))
 
     def _map(self, layer: int) -> LayerMap:
         try:
@@ -105,30 +88,44 @@ class TransformedVectors:
             "opened. Open it again."
         )
 
-    def check_layer(self, layer: int) -> None:
+    def check_layer(self, layer: LayerKey) -> None:
         """Refuse a layer that the run does not have, or that the transform was not fitted on.
 
         Raises:
             NotFoundError: it is one of these.
+            ArgumentError: it is a mix.
         """
-        self._stored.check_layer(layer)
-        if layer not in self._files:
+        self._number(layer)
+
+    def _number(self, layer: LayerKey) -> int:
+        number = layer_number(layer)
+        if number is None:
+            raise ArgumentError(
+                f'{layer} is a mix of vectors as stored, not through "{self._place.name}". Ask the store as '
+                "opened, or for numbered layers."
+            )
+        self._stored.check_layer(number)
+        if number not in self._files:
             raise NotFoundError(
                 f'Transform "{self._place.name}" of {self._label} was not fitted on layer {layer}, but on '
                 f"{', '.join(map(str, self._files))}."
             )
+        return number
 
     def rows(self, word_ids: np.ndarray) -> np.ndarray:
         """Row of each word in every layer; -1 for a word without a vector. *Shape:* as `word_ids`, int64."""
         return self._stored.rows(word_ids)
 
-    def seen(self, layer: int, vector: np.ndarray) -> np.ndarray:
-        """A vector in the coordinates of the stored ones, mapped. *Shape:* (width,), float32."""
-        mapped: np.ndarray = self.layer(layer).map.apply(vector[None])[0]
+    def seen(self, layer: LayerKey, vectors: np.ndarray) -> np.ndarray:
+        """A layer of a word that is not stored, mapped.
+
+        `vectors`: *Shape:* (n_layers, d_model). *Shape:* (width,), float32.
+        """
+        mapped: np.ndarray = self.layer(layer).map.apply(self._stored.seen(layer, vectors)[None])[0]
         return mapped
 
 
-class MappedLayer(LayerVectors):
+class MappedLayer(MadeLayer):
     """A layer that is mapped when its numbers are asked for: some rows alone, or all of them, once.
 
     Attributes:
@@ -136,11 +133,10 @@ class MappedLayer(LayerVectors):
     """
 
     map: LayerMap
-    _stored: LayerVectors
-    _turn: Lock
 
     def __init__(self, stored: LayerVectors, to: LayerMap) -> None:
-        vars(self).update(layer=stored.layer, word_ids=stored.word_ids, map=to, _stored=stored, _turn=Lock())
+        super().__init__(stored.layer, stored)
+        vars(self).update(map=to)
 
     @property
     def d_model(self) -> int:
@@ -148,58 +144,10 @@ class MappedLayer(LayerVectors):
         return self.map.width
 
     @property
-    def dtype(self) -> np.dtype[np.float16 | np.float32]:
-        """float32."""
-        return np.dtype(np.float32)
+    def described(self) -> str:
+        """What it is, at the beginning of a message."""
+        return f"Layer {self.layer}, transformed,"
 
-    @property
-    def starts(self) -> np.ndarray:
-        """The first row of each block. *Shape:* (n_blocks,), int64."""
-        return self._stored.starts
-
-    @property
-    def values(self) -> np.ndarray:
-        """All rows as one matrix, in memory or in a temporary file. *Shape:* (n_words, d_model), float32."""
-        with self._turn:  # analyses ask from several threads
-            if not self._is_mapped:
-                vars(self)["_values"] = self._all()
-        values: np.ndarray = vars(self)["_values"]
-        return values
-
-    @cached_property
-    def blocks(self) -> tuple[np.ndarray, ...]:
-        """The rows as one matrix per part. *Shape of each:* (n_rows, d_model), float32."""
-        return tuple(np.split(self.values, self._stored.starts[1:]))
-
-    def take(self, rows: np.ndarray) -> np.ndarray:
-        """Some rows; if not all are mapped yet, these alone are. *Shape:* (len(rows), d_model), float32."""
-        return super().take(rows) if self._is_mapped else self.map.apply(self._stored.take(rows))
-
-    @property
-    def _is_mapped(self) -> bool:
-        return "_values" in vars(self)
-
-    def _all(self) -> np.ndarray:
-        n_words = len(self.word_ids)
-        n_bytes = 4 * n_words * self.d_model
-        mapped = (self._rows(start) for start in range(0, n_words, ROWS_AT_ONCE))
-        if n_bytes <= IN_MEMORY:
-            return np.concatenate(list(mapped))
-        folder = "a temporary folder"
-        try:
-            folder = tempfile.gettempdir()
-            with tempfile.TemporaryFile(prefix="repstore-") as file:
-                for rows in mapped:
-                    file.write(rows.data)
-                file.flush()
-                return np.memmap(file, np.float32, "r", shape=(n_words, self.d_model))
-        except OSError as error:
-            raise StoreError(
-                f"Layer {self.layer}, transformed, takes {n_bytes / 1e9:.2f} GB in {folder}, which cannot be "
-                f"written: {error.strerror or error}. Make room, or set TMPDIR to another folder."
-            ) from error
-
-    def _rows(self, start: int) -> np.ndarray:
-        """The rows from here on, mapped: always the same together, whatever the parts."""
-        stop = min(start + ROWS_AT_ONCE, len(self.word_ids))
-        return self.map.apply(self._stored.take(np.arange(start, stop)))
+    def make(self, rows: np.ndarray) -> np.ndarray:
+        """Some rows, mapped. *Shape:* (len(rows), d_model), float32."""
+        return self.map.apply(self._stored.take(rows))

@@ -16,9 +16,7 @@ from repstore.spec import TransformKind
 from repstore.storage.fitted_on import FittedOn
 from repstore.storage.frozen import FrozenInfo, if_there, read_arrays, read_said, write_arrays, write_frozen
 from repstore.storage.layout import FrozenLayout, RunLayout
-
-ROWS_AT_ONCE = 1024
-"""Vectors that are mapped at a time."""
+from repstore.storage.made import ROWS_AT_ONCE
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from repstore.errors import NotFoundError
+from repstore.spec import LayerKey, layer_number
 from repstore.storage.parts import PartFile
 
 T = TypeVar("T")
@@ -23,13 +24,13 @@ class LayerVectors:
     Each is itself alone, so that what is computed from it can be remembered beside it.
 
     Attributes:
-        layer: which layer.
+        layer: which layer: its number, or ``mix:NAME``.
         word_ids: *Shape:* (n_words,), int64, ascending.
         blocks: the same rows as one matrix per part. *Shape of each:* (n_rows, d_model), float16 or
             float32, read-only.
     """
 
-    layer: int
+    layer: LayerKey
     word_ids: np.ndarray
     blocks: tuple[np.ndarray, ...]
 
@@ -107,19 +108,19 @@ class Vectors(Protocol):
 
     @property
     def layers(self) -> list[int]:
-        """The layers there are."""
+        """The layers there are, without mixes of them."""
 
-    def layer(self, layer: int) -> LayerVectors:
+    def layer(self, layer: LayerKey) -> LayerVectors:
         """The vectors of one layer."""
 
-    def check_layer(self, layer: int) -> None:
+    def check_layer(self, layer: LayerKey) -> None:
         """Refuse a layer that is not there."""
 
     def rows(self, word_ids: np.ndarray) -> np.ndarray:
         """Row of each word in every layer; -1 for a word without a vector."""
 
-    def seen(self, layer: int, vector: np.ndarray) -> np.ndarray:
-        """A vector in the coordinates of the stored ones, as it is shown."""
+    def seen(self, layer: LayerKey, vectors: np.ndarray) -> np.ndarray:
+        """A layer of a word that is not stored, as it is shown, from its vectors at all layers."""
 
 
 class RunVectors:
@@ -145,36 +146,41 @@ class RunVectors:
         """The layers there are."""
         return list(range(self._n_layers))
 
-    def layer(self, layer: int) -> LayerVectors:
+    def layer(self, layer: LayerKey) -> LayerVectors:
         """The vectors of one layer.
 
         Raises:
             NotFoundError: the run has no such layer.
         """
-        self.check_layer(layer)
-        if layer not in self._layers:
-            blocks = tuple(part.layer(layer) for part in self._parts)
-            self._layers[layer] = LayerVectors(layer, self.word_ids, blocks)
-        return self._layers[layer]
+        number = self._number(layer)
+        if number not in self._layers:
+            blocks = tuple(part.layer(number) for part in self._parts)
+            self._layers[number] = LayerVectors(number, self.word_ids, blocks)
+        return self._layers[number]
 
-    def check_layer(self, layer: int) -> None:
+    def check_layer(self, layer: LayerKey) -> None:
         """Refuse a layer that the run does not have.
 
         Raises:
             NotFoundError: it has none of that number.
         """
-        if not 0 <= layer < self._n_layers:
+        self._number(layer)
+
+    def _number(self, layer: LayerKey) -> int:
+        number = layer_number(layer)
+        if number is None or not 0 <= number < self._n_layers:
             raise NotFoundError(
                 f"{self._label} has no layer {layer}; it has 0 (embeddings) to {self._n_layers - 1}."
             )
+        return number
 
     def rows(self, word_ids: np.ndarray) -> np.ndarray:
         """Row of each word in every layer; -1 for a word without a vector. *Shape:* as `word_ids`, int64."""
         return rows_of(self.word_ids, word_ids)
 
-    def seen(self, layer: int, vector: np.ndarray) -> np.ndarray:
-        """A vector in the coordinates of the stored ones: itself."""
-        self.check_layer(layer)
+    def seen(self, layer: LayerKey, vectors: np.ndarray) -> np.ndarray:
+        """A layer of a word that is not stored. `vectors`: *Shape:* (n_layers, d_model), and (d_model,)."""
+        vector: np.ndarray = vectors[self._number(layer)]
         return vector
 
 

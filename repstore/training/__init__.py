@@ -11,5 +11,5 @@ from repstore.errors import MissingExtraError
 
 if find_spec("torch") is None:
     raise MissingExtraError(
-        "This is trained by gradients and needs torch. Install it with: pip install 'repstore[train]'"
+        "This is learned by gradients and needs torch. Install it with: pip install 'repstore[train]'"
     )
