@@ -11,20 +11,19 @@ from typing import Any, get_args
 import numpy as np
 
 from repstore.analysis.labelled import LabelledPairs
-from repstore.errors import ArgumentError, ResultError, StoreDamagedError, check_choice
-from repstore.keeping import drop
+from repstore.errors import ArgumentError, ResultError, check_choice
+from repstore.keeping import as_it_was, drop
 from repstore.mix_tables import table_of_all, table_of_learned
 from repstore.results import ResultTable
 from repstore.sampling import check_memory
 from repstore.spec import MEMORY, MixKind, Progress
 from repstore.storage.catalog import Catalog
 from repstore.storage.fitted_on import whole
-from repstore.storage.frozen import STORE, check_name, is_damaged
-from repstore.storage.layout import FrozenLayout
+from repstore.storage.frozen import STORE, check_name
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.mixed import Mix, read_mix_of
-from repstore.storage.mixes import MixInfo, read_mix, write_mix
+from repstore.storage.mixes import MixInfo, read_mix_info, write_mix
 from repstore.storage.opened import Layers, Run
 from repstore.storage.pairs import ALL
 from repstore.storage.runs import open_store
@@ -112,8 +111,8 @@ def fit_mix(
             "asked": {"train_on": train_on, "select_on": select_on, "seed": seed, "command": command},
         }
         place = opened.folder.frozen("mix", name)
-        known = _known(place, opened, about)
-        if known is not None:
+        if as_it_was(place, opened, read_mix_info, lambda info: _otherwise(info, about)) is not None:
+            known = read_mix_of(opened.folder, name, opened.label)
             return table_of_learned(opened, *known, ["It was there already: nothing was done."])
         sides = _sides(lookup, catalog, opened, train_on, select_on, seed)
         learned = learn_mix(
@@ -194,33 +193,12 @@ def _command(
     return [*command, "--seed", str(seed)]
 
 
-def _known(place: FrozenLayout, run: Run, about: dict[str, Any]) -> tuple[MixInfo, Mix] | None:
-    """The mix, if it is there as it is asked for and sound; None if it is to be learned.
-
-    Raises:
-        ArgumentError: another one is there.
-        StoreDamagedError: one is there, and nobody knows which.
-    """
-    what = f'{run.label} has a frozen mix "{place.name}"'
-    remove = f'remove it: "repstore mix drop STORE {place.name} --run {run.label}"'
-    try:
-        info = read_mix(place.run, place.name)
-    except StoreDamagedError as error:
-        raise StoreDamagedError(f"{what}, but {error} Take another name, or {remove}.") from None
-    if info is None:
-        return None
+def _otherwise(info: MixInfo, about: dict[str, Any]) -> list[str]:
+    """What differs from how a mix was learned."""
     differs = [key for key in ("kind", "layers") if getattr(info, key) != about[key]]
-    differs += [key for key in ("train_on", "select_on", "seed") if info.asked[key] != about["asked"][key]]
-    if differs:
-        raise ArgumentError(
-            f"{what} that was learned otherwise ({', '.join(differs)}). Take another name, or {remove}."
-        )
-    outdated = info.outdated(run.parts)
-    if outdated:
-        raise ArgumentError(
-            f"{what} that is stale: the run has {outdated}. To learn it anew, {remove}; then do this again."
-        )
-    return None if is_damaged(place, info) else read_mix_of(place.run, place.name, run.label)
+    return differs + [
+        key for key in about["asked"] if key != "command" and info.asked[key] != about["asked"][key]
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -242,7 +242,7 @@ def test_a_mix_is_listed_kept_and_dropped(tmp_path):
     (row,) = repstore.list_mixes(root)
     assert (row["mix"], row["kind"], row["state"], row["n_layers"]) == ("x", "scalar", "current", 4)
     assert row["center"] == pytest.approx(sum(one["layer"] * one["weight"] for one in first))
-    with pytest.raises(ArgumentError, match=r"learned otherwise \(kind, seed\)"):
+    with pytest.raises(ArgumentError, match=r"fitted otherwise \(kind, seed\)"):
         repstore.fit_mix(root, "x", kind="attention", seed=1)
     assert repstore.drop_mix(root, "x")
     assert not repstore.drop_mix(root, "x")

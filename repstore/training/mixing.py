@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from repstore.errors import ResultError
 from repstore.spec import MixKind
 from repstore.storage.mixed import MIXED_AT_ONCE, Mix
 from repstore.storage.vectors import LayerVectors
+from repstore.training.descent import one_thread
 
 TEMPERATURE = 0.2
 """By which cosines are divided. At 0.05, as sentences are learned (Gao et al. 2021; Oh et al. 2022), the loss
@@ -114,7 +114,7 @@ def learn_mix(
     random = np.random.default_rng(seed)
     model = _Model(kind, len(layers), layers[0].d_model, random)
     stack = _Stack(layers, shift.astype(np.float32), scale.astype(np.float32))
-    with _one_thread():
+    with one_thread():
         before, after, epoch = _descend(model, stack, train, select, random, progress)
         arrays = {"shift": shift, "scale": scale} | model.arrays()
     numbers = tuple(int(layer.layer) for layer in layers)
@@ -285,14 +285,3 @@ def _mean_attention(mix: Mix, layers: Sequence[LayerVectors], rows: np.ndarray) 
         here = rows[start : start + MIXED_AT_ONCE]
         total += mix.attention_of([layer.take(here) for layer in layers]).sum(axis=0)
     return total / len(rows)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Within, torch adds up on one thread, so that sums are always the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
