@@ -141,7 +141,7 @@ def over_units(answers: list, groups: np.ndarray, seed: int = 0) -> np.ndarray:
     for sides, said, so, _ in answers:
         for group, a, b in zip(groups[sides.test], said, so, strict=True):
             both, either = (np.sum(a & b) * 2, np.sum(a) + np.sum(b)) if so.ndim == 2 else (int(a == b), 1)
-            counts[group] = counts.get(group, np.zeros(2)) + (both, either)
+            counts[group] = counts.get(group, np.zeros(2)) + np.array((both, either))
     table = np.array([counts[group] for group in sorted(counts)])
     drawn = np.random.default_rng(seed).integers(0, len(table), (RESAMPLES, len(table)))
     sums = table[drawn].sum(axis=1)
