@@ -14,6 +14,7 @@ from repstore.cli import (
     making,
     mixes,
     near,
+    numbers,
     probes,
     saved,
     trained,
@@ -62,6 +63,7 @@ for command in (
 ):
     app.command()(command)
 trained.add_to(probes.probe)
+numbers.add_to(probes.probe)
 for name, of_saved in (("list", saved.list_), ("drop", saved.drop), ("apply", saved.apply)):
     probes.probe.command(name)(of_saved)
 app.add_typer(probes.probe, name="probe")

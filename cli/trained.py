@@ -67,18 +67,6 @@ SaveOption = Annotated[
 ]
 FirstSeedOption = Annotated[int, typer.Option("--seed", min=0, help="The first of the seeds.")]
 
-MatrixOption = Annotated[
-    Path,
-    typer.Option(
-        metavar="FILE",
-        help="CSV, TSV, Parquet or npz: a column form, lemma, sense, word_id, text or text_id, and numbers.",
-    ),
-]
-FoldsOption = Annotated[
-    SplitBy,
-    typer.Option("--split-by", help="Not predicted from itself, beside a row of the table."),
-]
-
 ABOUT: dict[TrainedName, str] = {
     "linear": "Can a linear map read it from a layer? Logistic regression, with a control task.",
     "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs repstore[train].",
@@ -96,8 +84,7 @@ def add_to(probe: typer.Typer) -> None:
     for name in ABOUT:
         help = f"{ABOUT[name]}\n\nExample: repstore probe {name} store/ {EXAMPLES[name]}"
         probe.command(name, help=help)(_command(name))
-    for command in (structural, ridge, abstraction):
-        probe.command()(command)
+    probe.command()(structural)
 
 
 def _command(name: TrainedName) -> Callable[..., None]:
@@ -149,7 +136,7 @@ def _command(name: TrainedName) -> Callable[..., None]:
             if save is None:
                 result = opened.probe(name, **options, **of_pairs, progress=progress)
             else:
-                result = _saved(store, save, name, options, transform, bool(feature or edges), progress)
+                result = _saved(store, save, name, options, transform, of_pairs, progress)
         show(result, format, plot)
 
     return command
@@ -161,18 +148,31 @@ def _saved(
     name: TrainedName,
     options: dict[str, Any],
     transform: str | None,
-    of_pairs: bool,
+    of_pairs: dict[str, Any],
     progress: Callable[[Progress], None],
 ) -> ResultTable:
     """Train a probe and keep it."""
     import repstore
 
-    runs = options.pop("run") or [None]
-    if len(runs) > 1 or of_pairs:
-        raise typer.BadParameter("--save keeps the probe of one run, and of words. Leave the others out.")
+    features = [] if of_pairs["features"] == "all" else of_pairs["features"]
     return repstore.fit_probe(
-        store, save, probe=name, run=runs[0], transform=transform, progress=progress, **options
+        store,
+        save,
+        probe=name,
+        feature=one_of("--feature", features),  # type: ignore[arg-type]  # which the library checks
+        edges=one_of("--edges", of_pairs["edges"]),
+        run=one_of("--run", options.pop("run")),
+        transform=transform,
+        progress=progress,
+        **options,
     )
+
+
+def one_of(option: str, given: list[str] | None) -> str | None:
+    """What an option says of the one probe that is kept."""
+    if given and len(given) > 1:
+        raise typer.BadParameter(f"--save keeps one probe, and {option} says {', '.join(given)}. Name one.")
+    return given[0] if given else None
 
 
 def structural(
@@ -204,86 +204,6 @@ def structural(
             layer=layers_of(layers),
             edges=edges,
             rank=rank,
-            sample=sample,
-            n_seeds=seeds,
-            seed=seed,
-            resamples=resamples,
-            memory=bytes_of(memory),
-            progress=progress,
-        )
-    show(result, format, plot)
-
-
-def ridge(
-    store: StorePath,
-    matrix: MatrixOption,
-    run: RunsOption = None,
-    layers: LayersOption = "all",
-    split_by: FoldsOption = "lemma",
-    where: WhereOption = None,
-    sample: SampleOption = None,
-    transform: TransformOption = None,
-    seeds: SeedsOption = 5,
-    seed: FirstSeedOption = 0,
-    resamples: ResamplesOption = 10_000,
-    memory: MemoryOption = "2GB",
-    format: FormatOption = "table",
-    plot: PlotOption = None,
-) -> None:
-    """How well does a linear map of a layer predict a table of numbers, such as norms or voxels?
-
-    Example: repstore probe ridge store/ --matrix norms.csv --run smollm2/base --plot norms.png
-    """
-    opened = open_store(store, transform)
-    with showing_progress() as progress:
-        result = opened.probe(
-            "ridge",
-            matrix=matrix,
-            run=runs_of(opened, run),
-            layer=layers_of(layers),
-            split_by=split_by,
-            where=where,
-            sample=sample,
-            n_seeds=seeds,
-            seed=seed,
-            resamples=resamples,
-            memory=bytes_of(memory),
-            progress=progress,
-        )
-    show(result, format, plot)
-
-
-def abstraction(
-    store: StorePath,
-    matrix: MatrixOption,
-    run: RunsOption = None,
-    layers: LayersOption = "all",
-    scale: Annotated[int, typer.Option(min=1, help="By which neighbors a dimension is seen.")] = 1,
-    split_by: FoldsOption = "lemma",
-    where: WhereOption = None,
-    sample: SampleOption = None,
-    transform: TransformOption = None,
-    seeds: SeedsOption = 5,
-    seed: FirstSeedOption = 0,
-    resamples: ResamplesOption = 10_000,
-    memory: MemoryOption = "2GB",
-    format: FormatOption = "table",
-    plot: PlotOption = None,
-) -> None:
-    """Do layers of many dimensions predict a table of numbers best? Both, and how they go together.
-
-    Example: repstore probe abstraction store/ --matrix norms.csv --run smollm2/base --plot phases.png
-    """
-    opened = open_store(store, transform)
-    with showing_progress() as progress:
-        result = opened.probe(
-            "abstraction",
-            matrix=matrix,
-            run=runs_of(opened, run),
-            layer=layers_of(layers),
-            scale=scale,
-            split_by=split_by,
-            where=where,
             sample=sample,
             n_seeds=seeds,
             seed=seed,

@@ -23,6 +23,9 @@ from repstore.tasks import Task
 
 Measure = Literal["answers", "bits"]
 
+IN_A_SPACE: tuple[PairFeature, ...] = ("product", "cosine")
+"""What depends on where vectors have their origin, and on how long their dimensions are."""
+
 AT_ONCE = 1024
 """Examples looked at together."""
 
@@ -133,15 +136,14 @@ def learn(
     together = [*lesson.strict, *lesson.control]
     if lesson.loose is not lesson.strict:
         together += lesson.loose
-    if feature in ("product", "cosine"):  # of vectors in a space, which only training words decide
-        learned = [
-            one
-            for problem in together
-            for one in _learned(method, _pairs(vectors, rows, feature, problem), [problem], memory, progress)
-        ]
+    if feature in IN_A_SPACE:  # which only training words decide
+        learned = []
+        for problem in together:
+            pairs = pairs_of(vectors, rows, feature, problem)
+            learned += _learned(method, pairs, [problem], memory, progress)
     else:
         inputs: Inputs = (
-            WordInputs(vectors, rows[:, 0]) if feature is None else _pairs(vectors, rows, feature, None)
+            WordInputs(vectors, rows[:, 0]) if feature is None else pairs_of(vectors, rows, feature, None)
         )
         learned = _learned(method, inputs, together, memory, progress)
     n_seeds = len(lesson.plans)
@@ -201,10 +203,15 @@ def _tally(scored: Sequence[_Scored], units: np.ndarray) -> Tally:
     return Tally.of([(one.examples, *one.worth) for one in scored], units, n_units)
 
 
-def _pairs(
+def pairs_of(
     vectors: LayerVectors, rows: np.ndarray, feature: PairFeature, problem: Problem | None
 ) -> PairInputs:
-    """Features of pairs of words, standardized by those that train, or as stored where it makes no odds."""
+    """Features of pairs of words, standardized by those that train, or as stored where it makes no odds.
+
+    Args:
+        vectors, rows, feature: as for `learn`.
+        problem: which pairs train, where `feature` is one of `IN_A_SPACE`; else None.
+    """
     if problem is None:
         return PairInputs(vectors, rows, feature, np.zeros(vectors.d_model), np.ones(vectors.d_model))
     words = np.unique(rows[problem.train])

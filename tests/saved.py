@@ -15,7 +15,7 @@ from repstore.storage.layout import FrozenLayout, RunLayout
 from repstore.storage.lookup import Lookup
 from repstore.storage.manifest import committed_parts
 from repstore.storage.mixes import write_mix
-from repstore.storage.saved_probes import Network, write_probe
+from repstore.storage.saved_probes import Network, Trained, WordSpace, write_probe
 
 N_WORDS, D_MODEL, N_LAYERS = 30, 5, 3
 CLASSES = ("N", "V", "X")
@@ -58,6 +58,7 @@ def probe_in(
     run: str = "m/base",
     networks: dict[int, Network] | None = None,
     trained_on: np.ndarray | None = None,
+    space: WordSpace | None = None,
     **about: Any,
 ) -> FrozenLayout:
     """Keep a probe: by default a linear one of every layer, trained on the first words."""
@@ -69,12 +70,13 @@ def probe_in(
         "probe": "linear",
         "label": "pos",
         "classes": CLASSES,
-        "is_multi_label": False,
+        "outputs": "class",
         "feature": None,
         "asked": {"command": COMMANDS["probe"], "seed": 3},
     }
     word_ids = word_ids_of(store, run)[:7] if trained_on is None else trained_on
-    write_probe(place, word_ids, ((layer, one, 0.1, 0.5) for layer, one in given.items()), known | about)
+    trained = (Trained(layer, one, space, 0.1, 0.5) for layer, one in given.items())
+    write_probe(place, word_ids, trained, known | about)
     return place
 
 

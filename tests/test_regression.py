@@ -11,8 +11,9 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.preprocessing import StandardScaler
 from synthetic import in_parts
 
-from repstore.analysis import regression
+from repstore.analysis import penalties, regression
 from repstore.analysis.inputs import Inputs, MeanInputs, WordInputs
+from repstore.analysis.penalties import chosen, fold_of
 from repstore.analysis.regression import grouped_folds, predict
 from repstore.analysis.targets import Targets, control_targets
 from repstore.errors import ResultError
@@ -96,7 +97,7 @@ def test_at_a_fixed_penalty_predictions_equal_those_of_scikit_learn(monkeypatch,
     for number, (train, test) in enumerate(folds):
         fold_of[test] = number
         assert not {*groups[train]} & {*groups[test]}
-    monkeypatch.setattr(regression, "PENALTIES", np.array([0.1]))
+    monkeypatch.setattr(penalties, "PENALTIES", np.array([0.1]))
     found = predict(words(x), [each_its_own(y)], groups, seed=3)[0]
     for target in range(6):
         errors = totals = 0.0
@@ -123,9 +124,9 @@ def test_the_penalty_is_that_of_scikit_learn_leaving_one_group_out():
     ).fit(scaled, y[train, 0], groups=groups[train])
     alone = RidgeCV(penalties).fit(scaled, y[train, 0])
     assert alone.alpha_ < search.best_params_["alpha"]
-    fold = regression._fold(x.astype(np.float64), groups, train, test)
+    fold = fold_of(x.astype(np.float64), groups, train, test)
     known = y[fold.train] - y[train].mean()
-    made = regression._predictions(fold, known)
+    made = fold.axes.on_test @ chosen(fold, known)[0]
     new = StandardScaler().fit(x[train].astype(np.float64)).transform(x[test].astype(np.float64))
     np.testing.assert_allclose(made[:, 0] + y[train].mean(), search.predict(new), atol=1e-4)
 
