@@ -47,7 +47,7 @@ def predict(network: Network, inputs: Inputs, outputs: Literal["class", "classes
 
 
 def predict_numbers(network: Network, inputs: Inputs) -> np.ndarray:
-    """What numbers a probe says examples have, as `predict` does classes. *Shape:* (n, n_numbers), float64."""
+    """What numbers a probe says examples have; see `predict`. *Shape:* (n, n_numbers), float64."""
     with one_thread():
         return np.concatenate(list(_applied(network, inputs)))
 
