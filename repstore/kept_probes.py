@@ -16,7 +16,6 @@ import pyarrow as pa
 from repstore import keeping
 from repstore.errors import ArgumentError, NotFoundError, did_you_mean
 from repstore.results import ResultTable
-from repstore.spec import PairFeature
 from repstore.storage.catalog import Catalog
 from repstore.storage.frozen import STORE
 from repstore.storage.layout import Layout
@@ -25,7 +24,6 @@ from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
 from repstore.storage.saved_probes import (
-    Outputs,
     ProbeInfo,
     Trained,
     read_probe,
@@ -103,13 +101,13 @@ def kept_probe(run: Run, name: str) -> Kept:
         hint = did_you_mean(name, names) if names else "It has none; keep one with --save NAME of a probe."
         raise NotFoundError(f'{run.label} has no probe "{name}". {hint}')
     probe = Kept(run, info)
-    through = info.asked.get("transform")
-    if through != run.transform:
+    transform = info.asked.get("transform")
+    if transform != run.transform:
         seen, so = "as they are stored", "as opened, through no transform"
-        if through is not None:
+        if transform is not None:
             seen, so = (
-                f'seen through transform "{through}"',
-                f"with --transform {through} (store.transformed)",
+                f'seen through transform "{transform}"',
+                f"with --transform {transform} (store.transformed)",
             )
         raise ArgumentError(f"{probe.title} was trained on vectors {seen}. Ask the store {so}.")
     return probe
@@ -123,13 +121,13 @@ class LearnedProbe:
         table: what it scores.
         words: which were learned from. *Shape:* (n,), int64, ascending.
         networks: of each layer, made when they are asked for.
-        about: ``probe``, ``label``, ``classes``, ``outputs`` and ``feature`` of `ProbeInfo`.
+        about: ``probe``, ``label``, ``classes``, ``outputs`` and ``feature``, as `ProbeInfo` has them.
     """
 
     table: ResultTable
     words: np.ndarray
     networks: Iterator[Trained]
-    about: tuple[str, str, tuple[str, ...], Outputs, PairFeature | None]
+    about: dict[str, Any]
 
 
 def keep_probe(
@@ -160,9 +158,8 @@ def keep_probe(
         note = f'The probe was there already as "{name}": nothing changed.'
         if there is None:
             known = {"run_id": opened.folder.root.name, "parts": opened.parts, "asked": said}
-            about = zip(("probe", "label", "classes", "outputs", "feature"), learned.about, strict=True)
-            write_probe(place, learned.words, learned.networks, known | dict(about))
-            which = "" if learned.about[3] == "numbers" else f" of seed {said['seed']}"
+            write_probe(place, learned.words, learned.networks, known | learned.about)
+            which = "" if learned.about["outputs"] == "numbers" else f" of seed {said['seed']}"
             note = f'Kept the probe{which} as "{name}". Apply it with: repstore probe apply.'
     return dataclasses.replace(learned.table, notes=[*learned.table.notes, note])
 

@@ -22,7 +22,6 @@ from repstore.storage.frozen import check_name
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run
 from repstore.storage.saved_probes import (
-    Outputs,
     Trained,
     WordSpace,
 )
@@ -81,9 +80,11 @@ def fit_probe(
     check_name("probe", name)
     if probe not in ("linear", "mlp"):
         raise ArgumentError(
-            f'A probe that is kept is "linear" or "mlp", or "ridge" (fit_ridge). "{probe}" gives no answers '
-            "about single words or pairs. Ask it without keeping it."
+            f'The probe "{probe}" is not kept by this: "linear" and "mlp" are, and "ridge" by fit_ridge. No '
+            "other gives answers about single words or pairs; ask it with Store.probe."
         )
+    if feature is not None:
+        check_choice("feature", feature, get_args(PairFeature))
     if label in OF_PAIRS and feature is None:
         raise ArgumentError(
             f'A probe of "{label}" that is kept sees pairs by one feature. Say which: '
@@ -203,7 +204,13 @@ def fit_ridge(
             answer,
             np.unique(found.word_ids),
             _maps(found, run, layers, answer["r_squared"], memory),
-            ("ridge", asked.matrix.name, table.columns, "numbers", None),
+            {
+                "probe": "ridge",
+                "label": asked.matrix.name,
+                "classes": table.columns,
+                "outputs": "numbers",
+                "feature": None,
+            },
         )
 
     content = digest([table.key, table.keys, table.columns, numbers])
@@ -214,9 +221,14 @@ def fit_ridge(
 def _learned(fitted: Fitted, table: ResultTable) -> LearnedProbe:
     """What the probes of the first seed are."""
     task = fitted.lesson.task
-    outputs: Outputs = "classes" if task.targets.ndim == 2 else "class"
+    about = {
+        "probe": fitted.method.name,
+        "label": task.name,
+        "classes": task.classes,
+        "outputs": "classes" if task.targets.ndim == 2 else "class",
+        "feature": fitted.feature,
+    }
     words = np.unique(task.words[fitted.lesson.strict[0].train])
-    about = (fitted.method.name, task.name, task.classes, outputs, fitted.feature)
     return LearnedProbe(table, words, _networks(fitted), about)
 
 

@@ -27,6 +27,10 @@ SPLITS = ("train", "dev", "test")
 FEATURES = ("difference", "product", "concat", "cosine")
 ASKED: dict[str, Any] = {"label": "pairs", "split_by": "text", "n_seeds": 1, "resamples": 0}
 ASKED |= {"train_on": "train", "select_on": "dev", "evaluate_on": "test"}
+OTHERS: dict[str, Any] = {
+    "mlp": {"probe": "mlp", "feature": "product", "layer": 1},
+    "seen": {"transform": "turned", "feature": "cosine"},
+}
 RANDOM = np.random.default_rng(0)
 SIGNS = RANDOM.choice([-1, 1], N_WORDS)
 
@@ -61,8 +65,11 @@ def made(tmp_path_factory) -> Path:
     build_store(root, in_pairs("others"), [elsewhere])
     wide = SyntheticRun("wide", random_layers(N_WORDS, WIDTH + 1, 2))
     build_store(root, in_pairs("others"), [wide])
+    repstore.fit_transform(root, "turned", kind="whiten", run="m")
     for feature in FEATURES:
         repstore.fit_probe(root, feature, run="m", feature=feature, **ASKED)
+    for name, options in OTHERS.items():
+        repstore.fit_probe(root, name, run="m", **options, **ASKED)
     return root
 
 
@@ -92,23 +99,23 @@ def seen(feature: str, a: np.ndarray, b: np.ndarray, shift: np.ndarray, scale: n
             return np.array([sum(a * b) / math.sqrt(sum(a * a) * sum(b * b))])
 
 
-@pytest.mark.parametrize("feature", FEATURES)
-def test_of_the_pairs_it_was_tested_on_a_kept_probe_says_what_it_scored(made, feature):
+@pytest.mark.parametrize("name", [*FEATURES, "mlp", "seen"])
+def test_of_the_pairs_it_was_tested_on_a_kept_probe_says_what_it_scored(made, name):
+    """By other vectors, or with another space, or of other pairs, it would not be right as often."""
+    info = read_probe_info(run_of(made, "m").frozen("probe", name))
+    assert info.feature == OTHERS.get(name, {"feature": name})["feature"]
+    assert (info.outputs, info.label) == ("class", "same sense")
     with repstore.open(made) as store:
-        table = store.apply_probe(feature, run="m")
-        scores = dict(
-            zip(
-                *(
-                    store.probe("linear", run="m", features=feature, **ASKED)[k]
-                    for k in ("layer", "accuracy")
-                ),
-                strict=True,
-            )
-        )
-    info = read_probe_info(run_of(made, "m").frozen("probe", feature))
-    assert (info.feature, info.outputs, info.label) == (feature, "class", "same sense")
+        asked = store.transformed("turned") if name == "seen" else store
+        kind: Any = "mlp" if name == "mlp" else "linear"
+        layers = [one.layer for one in info.layers]
+        scored = asked.probe(kind, run="m", layer=layers, features=info.feature, **ASKED)
+        scores = {
+            row["layer"]: row["accuracy"] for row in scored if row.get("probe", info.probe) == info.probe
+        }
+        table = asked.apply_probe(name, run="m")
     known = {(row["word_a"], row["word_b"]): row for row in pairs_of(made, "pairs")}
-    for layer in (0, 1):
+    for n, layer in enumerate(layers):
         right = [
             row["predicted"] == ("same" if pair["label"] else "different")
             for row in table
@@ -117,8 +124,8 @@ def test_of_the_pairs_it_was_tested_on_a_kept_probe_says_what_it_scored(made, fe
             and pair["label"] is not None
         ]
         assert np.mean(right) == pytest.approx(scores[layer], abs=1e-12)
-        assert info.layers[layer].score == pytest.approx(scores[layer], abs=1e-12)
-        if feature == "product":
+        assert info.layers[n].score == pytest.approx(scores[layer], abs=1e-12)
+        if info.feature == "product":
             assert np.mean(right) > 0.9
 
 
@@ -199,11 +206,12 @@ def test_an_answer_about_a_pair_does_not_hang_on_the_others(made, monkeypatch):
 REFUSED: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "no feature": (ArgumentError, "sees pairs by one feature. Say which: difference, product", {}),
     "several features": (ArgumentError, "feature", {"feature": "sum"}),
+    "all features": (ArgumentError, "feature", {"feature": "all"}),
     "a feature of words": (ArgumentError, "is a label of one", {"label": "form", "feature": "product"}),
     "edges of pairs": (ArgumentError, "Edges go with", {"feature": "product", "edges": "ud"}),
     "no edges": (ResultError, "has no edges", {"label": "arcs", "feature": "concat"}),
-    "a code": (ArgumentError, '"mdl" gives no answers', {"probe": "mdl", "feature": "product"}),
-    "a tree": (ArgumentError, '"structural" gives no answers', {"probe": "structural"}),
+    "a code": (ArgumentError, '"mdl" is not kept', {"probe": "mdl", "feature": "product"}),
+    "a tree": (ArgumentError, '"structural" is not kept', {"probe": "structural"}),
 }
 
 

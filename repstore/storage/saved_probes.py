@@ -117,7 +117,8 @@ class ProbeInfo(LearnedInfo):
         label: what it predicts, in words.
         classes: names of the classes, or of the numbers, in order of the outputs of the networks.
         outputs: what these are.
-        feature: what it reads of a pair of words; None if it reads single words.
+        feature: what it reads of a pair of words; None if it reads single words. Of pairs, `asked` has the
+            ``label``, which is ``pairs``, ``arcs`` or ``relations``, and the kind of the ``edges``.
         layers: the networks, in order of their layers.
     """
 
