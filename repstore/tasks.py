@@ -216,8 +216,11 @@ def _of_edges(
     found: FoundEdges,
     edges: np.ndarray | None = None,
 ) -> Task:
-    """Examples about edges. They have no lemma of their own, so they are divided by texts."""
-    texts = found.texts if edges is None else found.texts[edges]
+    """Examples about edges. They have no lemma of their own, so they are divided by texts.
+
+    Texts that read the same count as one.
+    """
+    texts = found.reads_as[np.searchsorted(found.word_ids, words[:, 1])]
     splits = found.splits if edges is None else found.splits[edges]
     return Task(name, words, targets, classes, texts, texts, texts, splits)
 
