@@ -10,7 +10,7 @@ import numpy as np
 
 from repstore.errors import NotFoundError, StoreDamagedError, StoreError, did_you_mean
 from repstore.spec import MIX, LayerKey, MixKind, is_mix
-from repstore.storage.frozen import check_name
+from repstore.storage.frozen import check_name, read_words
 from repstore.storage.layout import RunLayout
 from repstore.storage.made import MadeLayer, MadeLayers
 from repstore.storage.mixes import MixInfo, read_mix, read_mix_arrays
@@ -195,6 +195,18 @@ class MixedVectors:
         mix = self._mix(str(layer))
         mixed: np.ndarray = mix.apply([self._stored.seen(n, vectors)[None] for n in mix.layers])[0]
         return mixed
+
+    def learned_from(self, layer: LayerKey) -> np.ndarray:
+        """Words of the pairs that a mix was learned from; none of a layer. *Shape:* (n_words,), int64.
+
+        Raises:
+            StoreDamagedError: the mix is damaged.
+        """
+        if not is_mix(layer):
+            return self._stored.learned_from(layer)
+        self._mix(str(layer))
+        info, _ = self._mixes[str(layer)]
+        return read_words(self._folder.frozen("mix", info.name), info)
 
     def _mix(self, key: str) -> Mix:
         """The mix of that key; what it was when it was first asked for, since answers must not differ."""

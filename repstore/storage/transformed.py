@@ -8,7 +8,7 @@ import numpy as np
 
 from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, StoreError, did_you_mean
 from repstore.spec import LayerKey, layer_number
-from repstore.storage.frozen import check_name
+from repstore.storage.frozen import check_name, read_words
 from repstore.storage.layout import FrozenLayout
 from repstore.storage.made import MadeLayer, MadeLayers
 from repstore.storage.opened import Run
@@ -76,6 +76,18 @@ class TransformedVectors:
         """
         number = self._number(layer)
         return self._layers.get(number, lambda: MappedLayer(self._stored.layer(number), self._map(number)))
+
+    def learned_from(self, layer: LayerKey) -> np.ndarray:
+        """Words of the pairs that a mask was learned from; none of what needs no labels.
+
+        *Shape:* (n_words,), int64.
+
+        Raises:
+            StoreDamagedError: the transform is damaged.
+        """
+        if self._info.fitted_on.train_on is None:
+            return self._stored.learned_from(layer)
+        return read_words(self._place, self._info)
 
     def _map(self, layer: int) -> LayerMap:
         try:
