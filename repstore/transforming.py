@@ -247,10 +247,11 @@ def _to_fit(
 ) -> tuple[np.ndarray, list[str], Iterator[tuple[int, Fitted]]]:
     """Ids of the words to fit on, ascending; what is to be said of them; and what fits layer after layer."""
     if kind == "select":
-        pairs = masking.labelled_pairs(lookup, run, on)
-        _check_memory(kind, masking.bytes_to_select(len(pairs.rows), _d_model(run)), memory)
+        pairs, notes = masking.pairs_to_select(lookup, run, on)
+        n_pairs = len(pairs.train) + len(pairs.select)
+        _check_memory(kind, masking.bytes_to_select(n_pairs, _d_model(run)), memory)
         masks = masking.fitted_masks(run, layers, pairs, on.seed, progress)
-        return run.vectors.word_ids[pairs.words], pairs.notes, masks
+        return run.vectors.word_ids[pairs.train.words], notes, masks
     rows = _rows(lookup, run, kind, k, on)
     _check_directions(run, kind, k)
     _check_memory(kind, bytes_to_fit(kind, _d_model(run)), memory)
