@@ -59,6 +59,7 @@ def scored(
     for n, (score, control) in enumerate(zip(scores, controls, strict=True)):
         seeds = over_seeds(score.of_seeds)
         seeds_low, seeds_high = np.clip(seeds, 0, 1) if main in SHARES else seeds
+        shared = {} if loose is None else {"lemmas_shared": loose[n].score}
         rows.append(
             {
                 main: score.score,
@@ -68,7 +69,9 @@ def scored(
                 "seeds_high": float(seeds_high),
                 "best": best[n],
                 "layer_0": layer_0.score if layer_0 else None,
-                "lemmas_shared": None if loose is None else loose[n].score,
+            }
+            | shared
+            | {
                 "control": control.score,
                 "selectivity": beside[n].score - control.score,
                 "selectivity_low": float(selective_low[n]),
