@@ -103,7 +103,7 @@ class Lesson:
             task,
             plans,
             _numbers(task.lemmas if apart else task.texts),
-            _numbers(task.texts),
+            _numbers(task.lemmas if apart and task.is_of_pairs else task.texts),
             problems("strict") if apart else loose,
             loose,
             problems("loose", controlled=True),

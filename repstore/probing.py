@@ -122,7 +122,7 @@ def _differences(
             f"{other.label} ends at layer {n_layers - 1}. Ask for layers up to it, or compare with one of "
             "its layers."
         )
-    wanted = layers if against.layer is None else other.layers([against.layer])
+    wanted = layers if against.layer is None else [other.layer(against.layer)]
     theirs = scores_of(pairs, other, None if against.run else second, wanted, asked)
     low, high = bootstrap.interval(scores.resampled - theirs.resampled)
     return {"difference": scores.values - theirs.values, "difference_low": low, "difference_high": high}

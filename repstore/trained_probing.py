@@ -237,7 +237,7 @@ def _about(fitted: Fitted) -> dict[str, Any]:
     counts = {
         "n_train": len(problem.train),
         "n_select": len(problem.select),
-        "n_test": len(problem.test),
+        "n_test": len(problem.test) if fitted.method.measure == "answers" else None,
         "n_classes": len(task.classes),
     }
     if fitted.method.measure == "bits":
