@@ -174,6 +174,7 @@ def against_loops(name: str, files: Sequence[Path], problems: Sequence[Problem])
         *(
             Figure(f"{name}: the same where classes show {signal:g}", ours / loop, "times")
             for signal, ours, loop in zip(SIGNALS, seconds["ours"], seconds["loop"], strict=False)
+            if len(files) > 1
         ),
         Figure(f"{name}: repstore / loop with warm starts", ratio(seconds["ours"], seconds["warm"]), "times"),
         Figure(f"{name}: plain loop, iterations per fit", n_passes[0] / n_fits, "passes"),

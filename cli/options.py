@@ -57,13 +57,15 @@ def open_store(path: Path, transform: str | None = None) -> Store:
 
 
 def layers_of(given: str) -> list[LayerKey]:
-    """Layers from "all", mix:NAME, or numbers and ranges such as 0,4,8-12, with commas between."""
+    """Layers from "all" or numbers and ranges such as 0,4,8-12; and mixes, beside either or alone."""
+    pieces = [piece.strip() for piece in given.split(",")]
+    numbered = [piece for piece in pieces if not is_mix(piece)]
     layers: list[LayerKey] = []
-    for piece in given.split(","):
-        if piece.strip() == "all" or is_mix(piece.strip()):
-            layers.append(piece.strip())
+    for piece in pieces:
+        if is_mix(piece) or numbered == ["all"]:
+            layers.append(piece)
             continue
-        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", piece.strip())
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", piece)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first:
             raise typer.BadParameter(f'"{given}" is not "all", mix:NAME or layers such as 0,4,8-12.')

@@ -106,8 +106,14 @@ def plans_of(task: Task, dividing: Dividing, by: SplitBy, seeds: range) -> list[
 
 
 def _drawn(task: Task, by: SplitBy, seed: int) -> Plan:
-    loose = divide(task.texts, seed, targets=task.targets)
-    return Plan(seed, divide(task.lemmas, seed, targets=task.targets) if by == "lemma" else loose, loose)
+    if by == "text":
+        loose = divide(task.texts, seed, targets=task.targets)
+        return Plan(seed, loose, loose)
+    # Pairs join the texts of a lemma, all of them where senses made the pairs: texts that are kept apart
+    # would keep lemmas apart, too.
+    shared = np.arange(len(task)) if task.is_of_pairs else task.texts
+    strict, loose = (divide(groups, seed, targets=task.targets) for groups in (task.lemmas, shared))
+    return Plan(seed, strict, loose)
 
 
 def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:

@@ -107,7 +107,7 @@ class Neighborhoods:
         """
         check_neighborhood(k, metric, standardize)
         opened = self._lookup.run(run)
-        graph = _graph(opened.vectors.layer(opened.layers([layer])[0]), k, metric, standardize, progress)
+        graph = _graph(opened.vectors.layer(opened.layer(layer)), k, metric, standardize, progress)
         word_ids = opened.vectors.word_ids
         table = pa.table(
             {

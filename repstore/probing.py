@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
+from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.scoring import Scores
 from repstore.errors import ArgumentError, NotFoundError
 from repstore.pair_scores import PairProbe, PairsInUse, pairs_in_use, scores_of
 from repstore.results import Figure, ResultTable
-from repstore.spec import LayerKey, Target, layer_number
+from repstore.spec import LayerKey, Standardize, Target, Threshold, is_mix, layer_number
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run, lasting
+from repstore.storage.opened import Layers, Run, Runs, lasting
 from repstore.storage.pairs import ALL
 
 
@@ -27,6 +28,54 @@ class Against:
 
     run: Run | None
     layer: LayerKey | None
+
+
+def ask_pairs(
+    lookup: Lookup,
+    name: str,
+    *,
+    run: Runs,
+    run_b: str | None,
+    layer: Layers,
+    target: Target | None,
+    standardize: Standardize,
+    threshold: Threshold,
+    pos: str | None,
+    select_on: str,
+    evaluate_on: str | None,
+    against: str | int | tuple[str, LayerKey] | None,
+    resamples: int,
+    seed: int,
+) -> ResultTable:
+    """Ask about the pairs of corpora, as `Store.probe` does."""
+    opened = lookup.several(run)
+    if name == "wic" and target not in (None, "label"):
+        raise ArgumentError(f'The probe "wic" is of labels, not of "{target}". Ask for the probe "pairs".')
+    asked = PairProbe(
+        "label" if name == "wic" else target,
+        standardize,
+        threshold,
+        select_on,
+        evaluate_on,
+        pos,
+        Resampling(resamples, seed),
+    )
+    second = lookup.run(run_b) if run_b is not None else None
+    return probe_pairs(lookup, name, opened, second, layer, _against(lookup, against), asked)
+
+
+def _against(lookup: Lookup, given: str | int | tuple[str, LayerKey] | None) -> Against | None:
+    match given:
+        case None:
+            return None
+        case str() if is_mix(given):
+            return Against(None, given)
+        case str():
+            return Against(lookup.run(given), None)
+        case (str(run), layer):
+            return Against(lookup.run(run), layer)
+        case layer:
+            return Against(None, layer)
 
 
 def probe_pairs(
@@ -125,7 +174,7 @@ def _differences(
             f"{other.label} ends at layer {n_layers - 1}. Ask for layers up to it, or compare with one of "
             "its layers."
         )
-    wanted = layers if against.layer is None else other.layers([against.layer])
+    wanted = layers if against.layer is None else [other.layer(against.layer)]
     theirs = scores_of(pairs, other, None if against.run else second, wanted, asked)
     low, high = bootstrap.interval(scores.resampled - theirs.resampled)
     return {"difference": scores.values - theirs.values, "difference_low": low, "difference_high": high}

@@ -10,15 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
+from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.clustering import Clusters, agreement, random_agreement
 from repstore.analysis.scoring import Scores
 from repstore.analysis.space import space_of
 from repstore.analysis.wsd import Centroids, Key, Nearest, disambiguate
 from repstore.results import Figure, ResultTable
 from repstore.senses_in_use import SenseProbe, SensesInUse, senses_in_use
-from repstore.spec import LayerKey
+from repstore.spec import Clustering, Frame, LayerKey
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run, lasting
+from repstore.storage.opened import Layers, Run, Runs, lasting
+from repstore.storage.pairs import ALL
 
 UNITS = {
     "accuracy": "share of words",
@@ -37,6 +39,36 @@ NOTES = {
     "n_several": "n_several words are left out: they have several senses.",
     "n_unseen": "n_unseen words count as wrong: no other training word of their lemma has their sense.",
 }
+
+
+def ask_senses(
+    lookup: Lookup,
+    name: str,
+    *,
+    run: Runs,
+    layer: Layers,
+    evaluate_on: str | Sequence[str] | None,
+    standardize: Frame,
+    pos: str | None,
+    lemma: str | None,
+    resamples: int,
+    seed: int,
+    train_on: str | None = None,
+    k: int = 1,
+    method: Clustering = "kmeans",
+) -> ResultTable:
+    """Ask about the words of corpora that have a sense, as `Store.probe` does."""
+    opened = lookup.several(run)
+    rules: dict[str, Nearest | Centroids | Clusters] = {
+        "knn-wsd": Nearest(k),
+        "centroid-wsd": Centroids(),
+        "wsi": Clusters(method, seed),
+    }
+    if evaluate_on is None:
+        evaluate_on = ALL if train_on is None else "test"
+    splits = (evaluate_on,) if isinstance(evaluate_on, str) else tuple(evaluate_on)
+    asked = SenseProbe(rules[name], train_on, splits, standardize, pos, lemma, Resampling(resamples, seed))
+    return probe_senses(lookup, name, opened, layer, asked)
 
 
 def probe_senses(

@@ -191,7 +191,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
             NotFoundError: no such run or layer.
         """
         opened = self._lookup.run(run)
-        return opened.vectors.layer(opened.layers([layer])[0])
+        return opened.vectors.layer(opened.layer(layer))
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
         """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, and the

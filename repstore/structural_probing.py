@@ -201,7 +201,7 @@ def _rows(
     )
     return [
         {"run": run.label, "layer": layer}
-        | {name: value for name, value in score.items() if name != "lemmas_shared"}
+        | score
         | {
             "spearman": _distances(divisions, real[str(layer)], units).score,
             "chain": _edges(divisions, chain, units).score,

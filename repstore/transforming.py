@@ -15,7 +15,6 @@ from repstore.errors import (
     ArgumentError,
     NotFoundError,
     ResultError,
-    StoreDamagedError,
     check_choice,
     did_you_mean,
 )
@@ -24,13 +23,12 @@ from repstore.sampling import sampled
 from repstore.spec import MEMORY, Progress, TransformKind
 from repstore.storage.catalog import Catalog
 from repstore.storage.fitted_on import FittedOn, Side, fitted_on, fitted_on_pairs, whole
-from repstore.storage.frozen import check_name, is_damaged
-from repstore.storage.layout import FrozenLayout
+from repstore.storage.frozen import check_name
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
-from repstore.storage.transforms import TransformInfo, read_transform, write_transform
+from repstore.storage.transforms import TransformInfo, read_info, write_transform
 from repstore.transform_tables import table_of_all, table_of_fitted
 
 SPLITS_OF = """
@@ -117,7 +115,7 @@ def fit_transform(
             "fitted_on": on,
             "parts": opened.parts,
         }
-        info = _known(place, opened, layers, about)
+        info = keeping.as_it_was(place, opened, read_info, lambda info: _otherwise(info, about, layers))
         if info is not None:
             return table_of_fitted(opened, info, ["It was there already: nothing was done."])
         if split is not None:
@@ -168,35 +166,12 @@ def _directions(kind: TransformKind, k: int | None) -> int | None:
     return n
 
 
-def _known(
-    place: FrozenLayout, run: Run, layers: Sequence[int], about: dict[str, Any]
-) -> TransformInfo | None:
-    """The transform, if it is there as it is asked for and sound; None if it is to be fitted.
-
-    Raises:
-        ArgumentError: another one is there.
-        StoreDamagedError: one is there, and nobody knows which.
-    """
-    what = f'{run.label} has a frozen transform "{place.name}"'
-    remove = f'remove it: "repstore transform drop STORE {place.name} --run {run.label}"'
-    try:
-        info = read_transform(place.run, place.name)
-    except StoreDamagedError as error:
-        raise StoreDamagedError(f"{what}, but {error} Take another name, or {remove}.") from None
-    if info is None:
-        return None
+def _otherwise(info: TransformInfo, about: dict[str, Any], layers: Sequence[int]) -> list[str]:
+    """What differs from how a transform was fitted."""
     asked = about | {"layers": layers}
     there = {key: getattr(info, key) for key in about} | {"layers": [one.layer for one in info.layers]}
     differs = [key for key in asked if asked[key] != there[key] and key not in ("own_axes", "parts")]
-    if differs:
-        names = ", ".join(differs).replace("fitted_on", "words")
-        raise ArgumentError(f"{what} that was fitted otherwise ({names}). Take another name, or {remove}.")
-    outdated = info.outdated(run.parts)
-    if outdated:
-        raise ArgumentError(
-            f"{what} that is stale: the run has {outdated}. To fit it anew, {remove}; then do this again."
-        )
-    return None if is_damaged(place, info) else info
+    return ["words" if key == "fitted_on" else key for key in differs]
 
 
 def _check_split(catalog: Catalog, run: Run, split: str) -> None:
@@ -272,10 +247,11 @@ def _to_fit(
 ) -> tuple[np.ndarray, list[str], Iterator[tuple[int, Fitted]]]:
     """Ids of the words to fit on, ascending; what is to be said of them; and what fits layer after layer."""
     if kind == "select":
-        pairs = masking.labelled_pairs(lookup, run, on)
-        _check_memory(kind, masking.bytes_to_select(len(pairs.rows), _d_model(run)), memory)
+        pairs, notes = masking.pairs_to_select(lookup, run, on)
+        n_pairs = len(pairs.train) + len(pairs.select)
+        _check_memory(kind, masking.bytes_to_select(n_pairs, _d_model(run)), memory)
         masks = masking.fitted_masks(run, layers, pairs, on.seed, progress)
-        return run.vectors.word_ids[pairs.words], pairs.notes, masks
+        return run.vectors.word_ids[pairs.train.words], notes, masks
     rows = _rows(lookup, run, kind, k, on)
     _check_directions(run, kind, k)
     _check_memory(kind, bytes_to_fit(kind, _d_model(run)), memory)

@@ -1,14 +1,12 @@
-"""Control tasks and majorities, against plain loops."""
+"""Control tasks, against plain loops."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repstore.analysis.control import control_labels, majority
+from repstore.analysis.control import control_labels
 
 SEEDS = st.integers(0, 999)
 
@@ -46,24 +44,3 @@ def test_a_label_is_independent_of_the_type_and_of_its_own_label():
     both = [len(set(control_labels(types, targets, seed).tolist())) == 1 for seed in range(2000)]
     assert abs(np.mean(own) - 0.5) < 0.05
     assert abs(np.mean(both) - 0.5) < 0.05
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.lists(st.integers(0, 7), max_size=30))
-def test_the_majority_is_the_most_frequent_class_and_the_lowest_of_several(train, test):
-    counts = Counter(train)
-    expected = min(counts, key=lambda label: (-counts[label], label))
-    found = majority(np.array(train), np.array(test, np.int64))
-    assert found.answer == expected
-    assert found.is_right.tolist() == [label == expected for label in test]
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4), SEEDS)
-def test_of_several_labels_each_has_its_own_majority(n_train, n_test, n_classes, seed):
-    random = np.random.default_rng(seed)
-    train, test = (random.random((n, n_classes)) < 0.5 for n in (n_train, n_test))
-    found = majority(train, test)
-    expected = [sum(row[c] for row in train.tolist()) * 2 > n_train for c in range(n_classes)]
-    assert found.answer.tolist() == expected
-    assert found.is_right.tolist() == [
-        [has == answer for has, answer in zip(row, expected, strict=True)] for row in test.tolist()
-    ]

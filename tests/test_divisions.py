@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from repstore.analysis.divisions import SHARES, Division, check_divided, divide
+from repstore.analysis.divisions import SHARES, Division, check_divided, divide, held_out
 from repstore.errors import ArgumentError, ResultError
 
 SEEDS = st.integers(0, 999)
@@ -141,3 +143,25 @@ def test_overlaps_and_empty_sides_are_refused(sides, message):
     division = Division(*(np.array(rows, np.int64) for rows in sides))
     with pytest.raises(ResultError, match=message):
         check_divided(division, np.array([0, 0, 1, 1, 2, 2, 3]))
+
+
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=40), st.floats(0.05, 0.95), SEEDS)
+def test_whole_groups_are_held_out_until_they_have_their_share(groups, share, seed):
+    given = np.array(groups)
+    assume(len(set(groups)) > 1)
+    held = held_out(given, seed, share)
+    assert np.array_equal(held, held_out(given, seed, share))
+    inside, outside = set(given[held].tolist()), set(given[~held].tolist())
+    assert inside
+    assert outside
+    assert not inside & outside
+    largest = max(Counter(groups).values())
+    assert held.sum() < share * len(groups) + largest
+    assert held.sum() >= share * len(groups) or len(outside) == 1
+
+
+def test_another_seed_holds_out_other_groups():
+    groups = np.arange(20)
+    held = [held_out(groups, seed, 0.2) for seed in (0, 1)]
+    assert held[0].sum() == held[1].sum() == 4
+    assert not np.array_equal(*held)

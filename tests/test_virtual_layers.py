@@ -138,6 +138,13 @@ def test_vectors_of_a_mix_are_its_values(store):
     assert repr(found) == f"LayerVectors(layer=mix:x, 80 x {D_MODEL}, float32)"
 
 
+def test_all_layers_are_not_one(store):
+    with pytest.raises(ArgumentError, match="One layer"):
+        store.vectors(run="m/a", layer="all")
+    with pytest.raises(ArgumentError, match="One layer"):
+        store.neighbors_graph(run="m/a", layer="all")
+
+
 def test_two_runs_are_compared_at_a_mix_only_if_both_have_it(store):
     with pytest.raises(NotFoundError, match='m/b has no mix "x"'):
         store.compare(run=["m/a", "m/b"], layer=["all", "mix:x"])
@@ -228,7 +235,7 @@ def test_the_command_line_takes_mixes_among_layers(given, layers):
     assert layers_of(given) == layers
 
 
-@pytest.mark.parametrize("given", ["mix", "x", "2-1", "all:x", ""])
+@pytest.mark.parametrize("given", ["mix", "x", "2-1", "all:x", "", "all,1", "all,all", "mix:x,all,1"])
 def test_the_command_line_refuses_other_words(given):
     with pytest.raises(BadParameter, match="mix:NAME"):
         layers_of(given)

@@ -83,6 +83,26 @@ def divide(
     return Division(*(np.flatnonzero(side_of[group_of] == side) for side in range(len(SIDES))))
 
 
+def held_out(groups: np.ndarray, seed: int, share: float) -> np.ndarray:
+    """Which examples are set apart: whole groups, drawn until they have a share of the examples.
+
+    One group is left in any case.
+
+    Args:
+        groups: of each example, of two groups at least. *Shape:* (n,), int64.
+        seed: of the draw.
+        share: of the examples.
+
+    *Shape:* (n,), bool.
+    """
+    names, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    n_before = np.cumsum(sizes[order]) - sizes[order]
+    drawn = order[n_before < share * len(groups)][: len(names) - 1]
+    is_drawn: np.ndarray = np.isin(group_of, drawn)
+    return is_drawn
+
+
 def check_divided(division: Division, groups: np.ndarray) -> None:
     """Refuse a division in which what is learned from is also tested on.
 

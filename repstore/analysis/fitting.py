@@ -9,6 +9,7 @@ import numpy as np
 
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.anisotropy import outlier_dimensions
+from repstore.analysis.one_thread import one_thread
 from repstore.analysis.principal import covariance, principal_axes
 from repstore.analysis.space import space_of
 from repstore.analysis.standardize import EPSILON, Moments, moments
@@ -100,9 +101,7 @@ def _without_outliers(vectors: LayerVectors, rows: np.ndarray) -> Fitted:
 
 
 def _turned(vectors: LayerVectors, rows: np.ndarray, kind: TransformKind, k: int) -> Fitted:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # several threads turn a matrix in another order each time
+    with one_thread():  # several threads turn a matrix in another order each time
         found = covariance(_blocks(vectors, rows))
         axes = principal_axes(found)
     rank, directions = len(axes.variances), axes.directions

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repstore.analysis import kernels
+from repstore.analysis.one_thread import one_thread
 from repstore.storage.saved_probes import Network
 from repstore.storage.vectors import LayerVectors
 
@@ -40,11 +41,9 @@ def predict(
         rows: which words. *Shape:* (n_words,), int64, at least one.
         is_multi_label: whether a word may have several classes, or none.
     """
-    from threadpoolctl import threadpool_limits
-
     decide = _several if is_multi_label else _one
     found = []
-    with threadpool_limits(1):  # several threads add up in another order each time
+    with one_thread():  # several threads add up in another order each time
         for start in range(0, len(rows), ROWS_AT_ONCE):
             here = kernels.to_float32(vectors.take(rows[start : start + ROWS_AT_ONCE]))
             found.append(decide(network.apply(here).astype(np.float64)))

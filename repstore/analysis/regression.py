@@ -14,6 +14,7 @@ import numpy as np
 
 from repstore.analysis.inputs import Inputs
 from repstore.analysis.memory import check_fits
+from repstore.analysis.one_thread import one_thread
 from repstore.analysis.shrinkage import N_FOLDS, PENALTIES, Axes, axes_of
 from repstore.analysis.targets import Targets
 from repstore.errors import ResultError
@@ -87,8 +88,6 @@ def predict(
     Raises:
         ResultError: fewer than 10 groups, two for each fold; too little memory for one target.
     """
-    from threadpoolctl import threadpool_limits
-
     n_groups = len(np.unique(groups))
     if n_groups < FEWEST_GROUPS:
         raise ResultError(
@@ -98,7 +97,7 @@ def predict(
     step = max(1, _targets_at_once(len(inputs), inputs.width, memory, len(targets)) // len(targets))
     tallies = [_Tally(len(inputs), of.n_targets) for of in targets]
     most = max(of.n_targets for of in targets)
-    with threadpool_limits(1):  # several threads add up in another order each time
+    with one_thread():  # several threads add up in another order each time
         values = inputs.take(np.arange(len(inputs))).astype(np.float64)
         for train, test in grouped_folds(groups, seed):
             fold = _fold(values, groups, train, test)

@@ -41,6 +41,16 @@ class LabelledPairs:
     lemmas: np.ndarray
     texts: np.ndarray
 
+    @property
+    def known_splits(self) -> list[str]:
+        """The splits that they are of, in order of their names."""
+        return sorted({split for split in self.splits.tolist() if split is not None})
+
+    def where(self, kept: np.ndarray) -> LabelledPairs:
+        """Some of the pairs. `kept`: *Shape:* (n_pairs,), bool."""
+        columns = (self.words, self.same, self.splits, self.lemmas, self.texts)
+        return LabelledPairs(*(column[kept] for column in columns))
+
 
 def find_labelled_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> LabelledPairs:
     """The pairs of a corpus that have a label.
@@ -52,7 +62,7 @@ def find_labelled_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> Labell
     catalog.require_corpus(corpus_id, corpus)
     table = catalog.query(LABELLED, {"corpus_id": corpus_id})
     if not table.num_rows:
-        raise ResultError(f'Corpus "{corpus}" has no labelled pairs; this probe needs them.')
+        raise ResultError(f'Corpus "{corpus}" has no labelled pairs; this needs them.')
     columns = {name: table[name].combine_chunks() for name in table.column_names}
     lemmas = pa.concat_arrays([columns["lemma_a"], columns["lemma_b"]]).dictionary_encode().indices
     return LabelledPairs(

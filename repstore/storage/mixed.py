@@ -140,7 +140,7 @@ class MixedVectors:
     def __init__(self, stored: RunVectors, folder: RunLayout, label: str) -> None:
         self._stored, self._folder, self._label = stored, folder, label
         self._layers: MadeLayers[MixedLayer] = MadeLayers()
-        self._mixes: dict[str, tuple[MixInfo, Mix]] = {}
+        self._mixes: dict[str, Mix] = {}
         self._turn = Lock()  # analyses ask from several threads
 
     @property
@@ -159,7 +159,7 @@ class MixedVectors:
         Raises:
             NotFoundError: the run has no such layer, or no such mix.
             StoreDamagedError: the mix is damaged.
-            StoreError: the mix was dropped or learned anew since the store was opened.
+            StoreError: the mix was dropped or learned anew just now.
         """
         if not is_mix(layer):
             return self._stored.layer(layer)
@@ -212,8 +212,8 @@ class MixedVectors:
         """The mix of that key; what it was when it was first asked for, since answers must not differ."""
         with self._turn:
             if key not in self._mixes:
-                self._mixes[key] = read_mix_of(self._folder, key.removeprefix(MIX), self._label)
-            return self._mixes[key][1]
+                _, self._mixes[key] = read_mix_of(self._folder, key.removeprefix(MIX), self._label)
+            return self._mixes[key]
 
 
 def read_mix_of(folder: RunLayout, name: str, label: str) -> tuple[MixInfo, Mix]:

@@ -69,6 +69,19 @@ class Run:
             self.vectors.check_layer(key)
         return [str(key) for key in found] if any(map(is_mix, found)) else found
 
+    def layer(self, given: LayerKey) -> LayerKey:
+        """The one layer a user asks for: its number, or ``mix:NAME``.
+
+        Raises:
+            ArgumentError: it is neither.
+            NotFoundError: the run has no such layer, or no such mix.
+        """
+        if isinstance(given, str) and given == "all":
+            raise ArgumentError(
+                'One layer is asked for here, not "all". Give a number, or a mix as mix:NAME.'
+            )
+        return self.layers([given])[0]
+
     def stored_layers(self, given: Layers, what: str) -> list[int]:
         """The layers a user asks for, as numbers, for what can only be of stored layers.
 

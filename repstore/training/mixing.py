@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from repstore.analysis.labelled import LabelledPairs
+from repstore.analysis.labelled import LabelledRows
 from repstore.analysis.standardize import moments
 from repstore.errors import ResultError
 from repstore.spec import MixKind
 from repstore.storage.mixed import MIXED_AT_ONCE, Mix
 from repstore.storage.vectors import LayerVectors
+from repstore.training.descent import one_thread
 
 TEMPERATURE = 0.2
 """By which cosines are divided. At 0.05, as sentences are learned (Gao et al. 2021; Oh et al. 2022), the loss
@@ -66,8 +66,8 @@ class LearnedMix:
 def learn_mix(
     kind: MixKind,
     layers: Sequence[LayerVectors],
-    train: LabelledPairs,
-    select: LabelledPairs,
+    train: LabelledRows,
+    select: LabelledRows,
     *,
     seed: int,
     memory: int,
@@ -109,12 +109,12 @@ def learn_mix(
             little memory for a minibatch.
     """
     _check(layers, train, select, memory)
-    words = np.unique(train.rows)
+    words = train.words
     shift, scale = (np.stack(of) for of in zip(*(_frozen(layer, words) for layer in layers), strict=True))
     random = np.random.default_rng(seed)
     model = _Model(kind, len(layers), layers[0].d_model, random)
     stack = _Stack(layers, shift.astype(np.float32), scale.astype(np.float32))
-    with _one_thread():
+    with one_thread():
         before, after, epoch = _descend(model, stack, train, select, random, progress)
         arrays = {"shift": shift, "scale": scale} | model.arrays()
     numbers = tuple(int(layer.layer) for layer in layers)
@@ -123,7 +123,7 @@ def learn_mix(
     return LearnedMix(Mix(kind, numbers, arrays), before, after, epoch)
 
 
-def _check(layers: Sequence[LayerVectors], train: LabelledPairs, select: LabelledPairs, memory: int) -> None:
+def _check(layers: Sequence[LayerVectors], train: LabelledRows, select: LabelledRows, memory: int) -> None:
     for pairs, what in ((train, "learn from"), (select, "choose by")):
         n_same = int(pairs.is_same.sum())
         if not n_same or len(pairs) < 2:
@@ -212,8 +212,8 @@ class _Model:
 def _descend(
     model: _Model,
     stack: _Stack,
-    train: LabelledPairs,
-    select: LabelledPairs,
+    train: LabelledRows,
+    select: LabelledRows,
     random: np.random.Generator,
     progress: Callable[[int], None],
 ) -> tuple[float, float, int]:
@@ -239,7 +239,7 @@ def _descend(
     return before, least, best_epoch
 
 
-def _batches(pairs: LabelledPairs, random: np.random.Generator | None = None) -> Iterator[np.ndarray]:
+def _batches(pairs: LabelledRows, random: np.random.Generator | None = None) -> Iterator[np.ndarray]:
     """Which pairs are together: 32 of one sense, and as many others as there are for each, up to 32.
 
     In order, unless they are shuffled.
@@ -254,13 +254,13 @@ def _batches(pairs: LabelledPairs, random: np.random.Generator | None = None) ->
         yield np.concatenate([positive, negative[:BATCH]])
 
 
-def _loss_to_choose_by(model: _Model, stack: _Stack, pairs: LabelledPairs) -> float:
+def _loss_to_choose_by(model: _Model, stack: _Stack, pairs: LabelledRows) -> float:
     with torch.no_grad():
         total = sum(float(_loss(model, stack, pairs, batch)) for batch in _batches(pairs))
     return total / int(pairs.is_same.sum())
 
 
-def _loss(model: _Model, stack: _Stack, pairs: LabelledPairs, batch: np.ndarray) -> torch.Tensor:
+def _loss(model: _Model, stack: _Stack, pairs: LabelledRows, batch: np.ndarray) -> torch.Tensor:
     """Sum of the losses of the pairs of one sense in a minibatch. *Shape:* ()."""
     rows, where = np.unique(pairs.rows[batch], return_inverse=True)
     units = model.mixed(stack.take(rows))[torch.from_numpy(where.reshape(-1, 2))]
@@ -285,14 +285,3 @@ def _mean_attention(mix: Mix, layers: Sequence[LayerVectors], rows: np.ndarray) 
         here = rows[start : start + MIXED_AT_ONCE]
         total += mix.attention_of([layer.take(here) for layer in layers]).sum(axis=0)
     return total / len(rows)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Within, torch adds up on one thread, so that sums are always the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

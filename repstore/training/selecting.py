@@ -8,7 +8,6 @@ gradient passes the threshold unchanged (straight-through, Bengio et al. 2013, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from repstore.analysis.correlation import comparable
 from repstore.analysis.thresholds import best_exact
+from repstore.training.descent import one_thread
 
 SPARSITY = 0.03
 """Weight of the share of dimensions that are kept, in nats per pair: dimensions that do not matter go."""
@@ -85,7 +85,7 @@ def select_dimensions(
     vectors = torch.from_numpy(a), torch.from_numpy(b)
     best: tuple[float, int] = (-1.0, 0)
     found = torch.ones(a.shape[1])
-    with _one_thread():
+    with one_thread():
         for mask in _masks(vectors, torch.from_numpy(same), torch.from_numpy(train), seed):
             progress()
             cosines = _all_cosines(vectors, mask)
@@ -152,13 +152,3 @@ def _accuracy(cosines: torch.Tensor, same: np.ndarray, train: np.ndarray, select
     values = cosines.numpy().astype(np.float64)
     threshold = best_exact(values[None, train], same[train])[0]
     return float(((comparable(values[select]) > threshold) == same[select]).mean())
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
