@@ -140,7 +140,7 @@ class MixedVectors:
     def __init__(self, stored: RunVectors, folder: RunLayout, label: str) -> None:
         self._stored, self._folder, self._label = stored, folder, label
         self._layers: MadeLayers[MixedLayer] = MadeLayers()
-        self._mixes: dict[str, Mix] = {}
+        self._mixes: dict[str, tuple[Mix, np.ndarray]] = {}
         self._turn = Lock()  # analyses ask from several threads
 
     @property
@@ -205,15 +205,15 @@ class MixedVectors:
         if not is_mix(layer):
             return self._stored.learned_from(layer)
         self._mix(str(layer))
-        info, _ = self._mixes[str(layer)]
-        return read_words(self._folder.frozen("mix", info.name), info)
+        return self._mixes[str(layer)][1]
 
     def _mix(self, key: str) -> Mix:
         """The mix of that key; what it was when it was first asked for, since answers must not differ."""
         with self._turn:
             if key not in self._mixes:
-                _, self._mixes[key] = read_mix_of(self._folder, key.removeprefix(MIX), self._label)
-            return self._mixes[key]
+                info, mix = read_mix_of(self._folder, key.removeprefix(MIX), self._label)
+                self._mixes[key] = mix, read_words(self._folder.frozen("mix", info.name), info)
+            return self._mixes[key][0]
 
 
 def read_mix_of(folder: RunLayout, name: str, label: str) -> tuple[MixInfo, Mix]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from repstore.storage.transforms import (
     read_transform,
 )
 from repstore.storage.vectors import LayerVectors, Vectors
+
+Read = TypeVar("Read")
 
 
 def through(run: Run, name: str) -> Run:
@@ -84,14 +88,18 @@ class TransformedVectors:
 
         Raises:
             StoreDamagedError: the transform is damaged.
+            StoreError: it is not the one that there was when the store was opened.
         """
         if self._info.fitted_on.train_on is None:
             return self._stored.learned_from(layer)
-        return read_words(self._place, self._info)
+        return self._read(lambda: read_words(self._place, self._info))
 
     def _map(self, layer: int) -> LayerMap:
+        return self._read(lambda: read_map(self._place, self._files[layer]))
+
+    def _read(self, read: Callable[[], Read]) -> Read:
         try:
-            return read_map(self._place, self._files[layer])
+            return read()
         except StoreDamagedError:
             if read_transform(self._place.run, self._place.name) == self._info:
                 raise
