@@ -286,9 +286,11 @@ def test_a_run_without_any_of_the_words_says_so(tmp_path):
 
 def test_every_probe_has_its_own_options():
     options = [set(inspect.signature(one).parameters) for one in get_overloads(repstore.Store.probe)]
-    assert len(options) == 4
-    assert all({"run", "layer", "standardize", "pos", "resamples", "seed"} <= some for some in options)
-    assert [{"k", "method", "threshold"} & some for some in options] == [
+    of_cosines, trained = options[:4], options[4:]
+    assert len(trained) == 4
+    assert all({"run", "layer", "standardize", "pos", "resamples", "seed"} <= some for some in of_cosines)
+    assert all({"run", "layer", "n_seeds", "seed", "resamples", "memory"} <= some for some in trained)
+    assert [{"k", "method", "threshold"} & some for some in of_cosines] == [
         {"threshold"},
         {"k"},
         set(),
