@@ -21,6 +21,7 @@ from repstore.analysis.trees import (
     control_heads,
     tree_distances,
     tree_scores,
+    weights_of_lengths,
 )
 from repstore.errors import ArgumentError, ResultError
 from repstore.results import Figure, ResultTable, column_of
@@ -227,10 +228,8 @@ def _distances(divisions: Sequence[Division], of_seeds: Sequence[TreeScores], un
     """Rank correlation of distances: mean over the lengths of sentences, as Hewitt & Manning report it."""
     seeds = []
     for sides, one in zip(divisions, of_seeds, strict=True):
-        counts = np.bincount(one.n_words)
-        counted = (one.n_words >= LENGTHS[0]) & (one.n_words <= LENGTHS[1])
-        weights = np.where(counted, 1 / counts[one.n_words], 0.0)
-        seeds.append((sides.test, np.where(counted, one.correlations, 0.0) * weights, weights))
+        weights = weights_of_lengths(one.n_words)
+        seeds.append((sides.test, np.where(weights > 0, one.correlations, 0.0) * weights, weights))
     return Tally.of(seeds, units, len(units))
 
 
