@@ -81,7 +81,7 @@ FoldsOption = Annotated[
 
 ABOUT: dict[TrainedName, str] = {
     "linear": "Can a linear map read it from a layer? Logistic regression, with a control task.",
-    "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs repstore[train].",
+    "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs torch.",
     "mdl": "In how few bits can it be told, given a layer? The online code of a linear probe.",
 }
 EXAMPLES = {
@@ -211,7 +211,7 @@ def structural(
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
-    """Are distances of words those of their tree, under a linear map? Needs repstore[train].
+    """Are distances of words those of their tree, under a linear map? Needs torch.
 
     Example: repstore probe structural store/ --edges ud --layers 0,8,16 --plot trees.png
     """

@@ -50,8 +50,8 @@ class Outcome:
 
     Attributes:
         score: lemmas apart, if that is asked for.
-        loose: otherwise; the same as `score` if it is not.
-        control: of the control task, over the same examples as `loose`.
+        loose: otherwise; the same answers as `score` if it is not.
+        control: of the control task, over the same examples and units as `loose`.
         first: the probe of the first seed, for `score`; None where there are several.
     """
 
@@ -69,7 +69,7 @@ class Lesson:
         task: what is predicted.
         plans: how its examples are divided, for each seed.
         units: of `Outcome.score`: which examples are drawn together. *Shape:* (n,), int64.
-        loose_units: of the others. *Shape:* (n,), int64.
+        loose_units: of the others, which control tasks need (`_of_types`). *Shape:* (n,), int64.
         strict, loose, control: a problem for each seed.
     """
 
@@ -103,7 +103,7 @@ class Lesson:
             task,
             plans,
             _numbers(task.lemmas if apart else task.texts),
-            _numbers(task.lemmas if apart and task.is_of_pairs else task.texts),
+            _numbers(_of_types(task)),
             problems("strict") if apart else loose,
             loose,
             problems("loose", controlled=True),
@@ -210,6 +210,16 @@ def _pairs(
     words = np.unique(rows[problem.train])
     found = moments(vectors.take(words[start : start + AT_ONCE]) for start in range(0, len(words), AT_ONCE))
     return PairInputs(vectors, rows, feature, found.mean, (found.std > 0) / (found.std + EPSILON))
+
+
+def _of_types(task: Task) -> np.ndarray:
+    """What is drawn together where a score is held against that of its control task. *Shape:* (n,), int64.
+
+    All uses of a word type have one control label, so they are right or wrong together: drawing texts would
+    say that selectivity is more certain than it is. Lemmas are of whole types, and have classes in common.
+    Of one lemma alone there is nothing else to draw than texts; of edges, their lemmas are their texts.
+    """
+    return task.lemmas if len(np.unique(task.lemmas)) > 1 else task.texts
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

@@ -34,7 +34,8 @@ class RidgeProbe:
     Attributes:
         matrix: the table (`corpus.matrices.read_matrix`).
         split_by: what no fold shares with those it is predicted from, beside the key of the table: lemmas or
-            texts; None: nothing else. Where the key is of texts, it is texts.
+            texts, those that read the same being one; None: nothing else. Where the key is of texts, it is
+            texts.
         n_seeds: how many draws of folds.
         seed: decides them, and the sample, controls and resamples.
         where: an SQL condition on the words; None for all.
@@ -117,11 +118,11 @@ def matrix_in_use(
     starts = None
     if matrix.key in TEXTS:
         word_ids, starts, numbers = _texts(known.texts[rows], word_ids, numbers, asked)
-        groups = numbers
+        groups = joined(numbers, known.reads_as[rows_of(known.word_ids, word_ids[starts[:-1]])])
     else:
         kept = sampled(np.arange(len(word_ids)), asked.sample, asked.seed)
         word_ids, numbers, rows = word_ids[kept], numbers[kept], rows[kept]
-        beside = {"lemma": [known.lemmas[rows]], "text": [known.texts[rows]], None: []}[asked.split_by]
+        beside = {"lemma": [known.lemmas[rows]], "text": [known.reads_as[rows]], None: []}[asked.split_by]
         groups = joined(numbers, *beside)
     present, keys = np.unique(numbers, return_inverse=True)
     targets = Targets(matrix.values[present], keys)

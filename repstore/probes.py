@@ -286,7 +286,8 @@ class Probes:
               random_v_measure, n_words, n_lemmas, n_trivial, n_several and n_missing (words left out).
             - ``linear``, ``mlp``, ``mdl``: accuracy, f1 or compression, seeds_low and seeds_high (interval of
               the mean over seeds), majority, layer_0, lemmas_shared (the score if lemmas are not kept apart),
-              control (score of the control task), selectivity with its low and high, n_train, n_select,
+              control (score of the control task), selectivity with its low and high (resamples of lemmas,
+              of edges of texts, since a word type has one label in the control task), n_train, n_select,
               n_test, n_classes, n_parameters, and setting (the penalty, or the epoch, that was chosen).
             - ``structural``: uuas, spearman, chain and chain_spearman (words as far apart as in the
               sentence), and the same.

@@ -72,6 +72,7 @@ class _Trees:
         kind: of the edges.
         word_ids: of all their words. *Shape:* (n_words,), int64.
         sentences, controls: their trees, and those of the control task, for each seed.
+        reads_as: a number for each sentence, the same for those that read the same. *Shape:* (n_sentences,).
         n_left_out: texts that have edges, and are not among these.
     """
 
@@ -79,6 +80,7 @@ class _Trees:
     word_ids: np.ndarray
     sentences: Sequence[Sentence]
     controls: Sequence[Sequence[Sentence]]
+    reads_as: np.ndarray
     n_left_out: int
 
 
@@ -158,8 +160,8 @@ def _rows(
     told.begin(f"Probing {run.label}")
     seeds = range(asked.seed, asked.seed + asked.n_seeds)
     rows_of_words = run.vectors.rows(trees.word_ids)
-    divisions = [divide(np.arange(len(trees.sentences)), seed) for seed in seeds]
-    units = np.arange(len(trees.sentences))
+    divisions = [divide(trees.reads_as, seed) for seed in seeds]
+    units = np.unique(trees.reads_as, return_inverse=True)[1]
     chain = [
         tree_scores(
             (chain_distances(len(trees.sentences[n].rows)) for n in sides.test),
@@ -266,7 +268,8 @@ def _trees(lookup: Lookup, runs: Sequence[Run], asked: StructuralProbe) -> _Tree
         ]
         for seed in range(asked.seed, asked.seed + asked.n_seeds)
     ]
-    return _Trees(found.kind, found.word_ids, sentences, controls, len(texts) - len(whole))
+    reads_as = found.reads_as[[one.rows[0] for one in sentences]]
+    return _Trees(found.kind, found.word_ids, sentences, controls, reads_as, len(texts) - len(whole))
 
 
 def _heads(found: FoundEdges) -> np.ndarray:

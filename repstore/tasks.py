@@ -177,28 +177,30 @@ def _relations(found: FoundEdges) -> Task:
 def _arcs(found: FoundEdges, seed: int) -> Task:
     """Arcs, and for each one that is none: of the same dependent and another word of its text.
 
-    So neither the dependent nor the text tells whether there is an arc. A dependent that all words of its
-    text are joined to has none of these.
+    So neither the dependent nor the text tells whether there is an arc. Words with several labels between
+    them are joined by one arc. Left out are arcs from a word to itself, which no other pair is like, and
+    those for which no word is left that the dependent is not joined to.
     """
     random = np.random.default_rng(seed)
     texts, starts = np.unique(found.word_texts, return_index=True)
     words_of = dict(zip(texts.tolist(), np.split(found.word_ids, starts[1:]), strict=True))
-    heads_of: dict[int, set[int]] = {}
+    joined_to: dict[int, set[int]] = {}
     for head, dependent in zip(found.heads.tolist(), found.dependents.tolist(), strict=True):
-        heads_of.setdefault(dependent, set()).add(head)
-        heads_of.setdefault(head, set()).add(dependent)
+        joined_to.setdefault(dependent, set()).add(head)
+        joined_to.setdefault(head, set()).add(dependent)
+    _, arcs = np.unique(np.stack([found.dependents, found.heads]), axis=1, return_index=True)
     others: dict[int, list[int]] = {}
     rows, same = [], []
-    edges = zip(found.heads.tolist(), found.dependents.tolist(), found.texts.tolist(), strict=True)
-    for n, (head, dependent, text) in enumerate(edges):
+    for n in arcs.tolist():
+        head, dependent, text = (int(column[n]) for column in (found.heads, found.dependents, found.texts))
         if dependent not in others:
-            free = [w for w in words_of[text].tolist() if w != dependent and w not in heads_of[dependent]]
-            others[dependent] = [free[at] for at in random.permutation(len(free))]
-        if others[dependent]:
+            free = np.setdiff1d(words_of[text], [dependent, *joined_to[dependent]])
+            others[dependent] = random.permutation(free).tolist()
+        if head != dependent and others[dependent]:
             rows += [(n, head, dependent), (n, others[dependent].pop(), dependent)]
             same += [1, 0]
     edge, *words = np.array(rows, np.int64).reshape(-1, 3).T
-    return _of_edges(
+    task = _of_edges(
         f"arc of {found.kind}",
         np.stack(words, axis=1),
         np.array(same, np.int64),
@@ -206,6 +208,9 @@ def _arcs(found: FoundEdges, seed: int) -> Task:
         found,
         edge,
     )
+    n_left = len(arcs) - len(rows) // 2
+    note = f"{n_left:,} arcs are left out: the dependent is joined to itself, or to all words of its text."
+    return dataclasses.replace(task, notes=(note,) if n_left else ())
 
 
 def _of_edges(
@@ -216,8 +221,11 @@ def _of_edges(
     found: FoundEdges,
     edges: np.ndarray | None = None,
 ) -> Task:
-    """Examples about edges. They have no lemma of their own, so they are divided by texts."""
-    texts = found.texts if edges is None else found.texts[edges]
+    """Examples about edges. They have no lemma of their own, so they are divided by texts.
+
+    Texts that read the same count as one.
+    """
+    texts = found.reads_as[np.searchsorted(found.word_ids, words[:, 1])]
     splits = found.splits if edges is None else found.splits[edges]
     return Task(name, words, targets, classes, texts, texts, texts, splits)
 

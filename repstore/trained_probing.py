@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -181,16 +182,25 @@ def _fit(
     n_threads = min(n_processors(), len(names)) if method.in_threads else 1
     told.begin(f"Probing {run.label}")
 
+    is_over = Event()
+
+    def go_on() -> None:
+        if is_over.is_set():
+            raise CancelledError
+
     def one(layer: Any) -> Outcome:
         vectors = run.vectors.layer(layer)
-        return learn(lesson, method, vectors, rows, feature, asked.memory // n_threads, lambda: None)
+        return learn(lesson, method, vectors, rows, feature, asked.memory // n_threads, go_on)
 
     outcomes = {}
     # One thread of BLAS: several add up in another order each time, and get in the way of these.
     with one_thread(), ThreadPoolExecutor(n_threads) as pool:
-        for layer, outcome in zip(names, pool.map(one, names), strict=True):
-            outcomes[str(layer)] = outcome
-            told.done()
+        try:
+            for layer, outcome in zip(names, pool.map(one, names), strict=True):
+                outcomes[str(layer)] = outcome
+                told.done()
+        finally:
+            is_over.set()  # after Ctrl-C, or an error, the pool waits for what is running
     return Fitted(run, lesson, method, feature, wanted, outcomes)
 
 
@@ -205,7 +215,8 @@ def _rows(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
         [outcome.control for outcome in outcomes],
         first.score if first else None,
         resampling,
-        loose=[outcome.loose for outcome in outcomes] if _by(fitted) == "lemma" else None,
+        beside=[outcome.loose for outcome in outcomes],
+        apart=_by(fitted) == "lemma",
     )
     what = {
         "run": fitted.run.label,

@@ -375,3 +375,13 @@ def test_without_matplotlib_the_error_says_what_to_install(tmp_path, monkeypatch
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'repstore\[plot\]'"):
         curve().plot(tmp_path / "figure.png")
+
+
+def test_panels_are_drawn_without_the_bands_and_panels_that_a_table_has_not(tmp_path):
+    table = pa.table({"run": ["a"] * 3, "layer": [0, 1, 2], "accuracy": [0.5, 0.6, 0.7]})
+    panels = [("accuracy", ("low", "high")), ("selectivity", ("selectivity_low", "selectivity_high"))]
+    result = ResultTable(
+        table, "No resamples", figure=Figure("panels", "layer", "accuracy", "run", panels=panels)
+    )
+    result.plot(tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 0

@@ -12,7 +12,7 @@ from repstore.corpus.source import SEVERAL
 from repstore.errors import NotFoundError, ResultError, did_you_mean
 from repstore.schemas import TEXTS, WORDS
 from repstore.storage.catalog import Catalog
-from repstore.storage.occurrences import codes_of
+from repstore.storage.occurrences import TEXTS_OF, codes_of
 
 COLUMNS = tuple(
     field.name
@@ -24,9 +24,9 @@ COLUMNS = tuple(
 """Columns of words and their texts that may be labels. No names but these, and the keys of tables, are put
 into the query."""
 
-LABELS_OF = """
-SELECT word_id, form, coalesce(lemma, form) AS lemma, text_id, split, {column} AS value
-FROM words JOIN texts USING (text_id) WHERE corpus_id = $corpus_id ORDER BY word_id
+LABELS_OF = f"""
+SELECT word_id, form, coalesce(lemma, form) AS lemma, reads_as, split, {{column}} AS value
+FROM words JOIN {TEXTS_OF} USING (text_id) ORDER BY word_id
 """
 LEMMA = "coalesce(lemma, form)"
 """What a table of lemmas is joined by: a word without a lemma goes by its form, here as elsewhere."""
@@ -39,8 +39,8 @@ class FoundLabels:
     Attributes:
         word_ids: *Shape:* (n_words,), int64, ascending.
         labels: of each word, sorted; never none.
-        lemmas, forms, texts: one number for each lemma (its form, where the corpus has none), form and text,
-            as in `storage.occurrences`. *Shape of each:* (n_words,), int64.
+        lemmas, forms, texts: one number for each lemma (its form, where the corpus has none), form and text;
+            texts that read the same have one. *Shape of each:* (n_words,), int64.
         splits: *Shape:* (n_words,), str or None.
         n_unlabelled: words of the corpus that have no label and are left out.
     """
@@ -95,7 +95,7 @@ def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | Labe
         labels=tuple(of for of in labels if of),
         lemmas=codes_of(found["lemma"])[has],
         forms=codes_of(found["form"])[has],
-        texts=codes_of(found["text_id"])[has],
+        texts=codes_of(found["reads_as"])[has],
         splits=found["split"].to_numpy()[has],
         n_unlabelled=int(len(has) - np.count_nonzero(has)),
     )
