@@ -24,7 +24,8 @@ from repstore.sampling import check_memory, check_sample
 from repstore.spec import PairFeature, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
-from repstore.tasks import Asked, Task, task_of
+from repstore.tasks import Asked, Task
+from repstore.tasks_in_use import task_of
 from repstore.telling import Told
 from repstore.trained_tables import result_of, scored
 
