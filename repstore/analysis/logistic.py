@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from repstore.analysis.descent import minimize, n_arrays
 from repstore.analysis.inputs import Inputs
+from repstore.analysis.lbfgs import minimize, n_arrays
 from repstore.analysis.learned import Learned, Problem
 from repstore.analysis.log_loss import Columns, columns_of, curvature, mean_loss, value_and_slope
 from repstore.analysis.memory import check_fits
 from repstore.analysis.one_thread import one_thread
-from repstore.analysis.ridges import Ridges, bytes_to_solve
+from repstore.analysis.preconditioner import Ridges, bytes_to_solve
 from repstore.analysis.training_rows import (
     TrainingRows,
     block_rows,
