@@ -25,7 +25,7 @@ from repstore.analysis.trees import (
 )
 from repstore.errors import ArgumentError, ResultError
 from repstore.results import Figure, ResultTable, column_of
-from repstore.sampling import check_memory, check_sample, sampled
+from repstore.sampling import check_draws, check_memory, check_sample, sampled
 from repstore.spec import Progress
 from repstore.storage.edges import FoundEdges
 from repstore.storage.lookup import Lookup
@@ -58,10 +58,9 @@ class StructuralProbe:
     def __post_init__(self) -> None:
         check_sample(self.sample, self.seed, 3)
         check_memory(self.memory)
-        for name, least in (("n_seeds", 1), ("resamples", 0), ("rank", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ArgumentError(f"{name} is {value}; it is at least {least}.")
+        check_draws(self.n_seeds, self.resamples)
+        if self.rank is not None and self.rank < 1:
+            raise ArgumentError(f"rank is {self.rank}; it is at least 1.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
 from repstore.learning import Lesson, Measure, Method, Outcome, learn
 from repstore.results import ResultTable, column_of
-from repstore.sampling import check_memory, check_sample
+from repstore.sampling import check_draws, check_memory, check_sample
 from repstore.spec import PairFeature, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
@@ -58,10 +58,7 @@ class TrainedProbe:
     def __post_init__(self) -> None:
         check_sample(self.tasks[0].sample, self.seed, 2)
         check_memory(self.memory)
-        if self.n_seeds < 1:
-            raise ArgumentError(f"n_seeds is {self.n_seeds}; at least one is needed.")
-        if self.resamples < 0:
-            raise ArgumentError(f"resamples is {self.resamples}; it must not be negative.")
+        check_draws(self.n_seeds, self.resamples)
         for asked in self.tasks:
             if asked.at_least is not None and asked.at_least < 1:
                 raise ArgumentError(f"at_least is {asked.at_least}; a class has at least one example.")
