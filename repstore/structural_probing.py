@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.divisions import Division, divide
@@ -24,7 +23,7 @@ from repstore.analysis.trees import (
     weights_of_lengths,
 )
 from repstore.errors import ArgumentError, ResultError
-from repstore.results import Figure, ResultTable, column_of
+from repstore.results import Figure, ResultTable, table_of_rows
 from repstore.sampling import check_draws, check_memory, check_sample, sampled
 from repstore.spec import Progress
 from repstore.storage.edges import FoundEdges
@@ -113,7 +112,7 @@ def probe_structural(
             )
     interval = f"95% interval, {asked.resamples:,} resamples of sentences"
     return ResultTable(
-        pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),
+        table_of_rows(rows),
         f"Structural probe of {trees.kind} by layer ({asked.n_seeds} seeds)",
         units={
             "uuas": "share of edges in the spanning tree",

@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.answers import worth_of_most_frequent
 from repstore.analysis.bootstrap import Resampling
@@ -19,7 +18,7 @@ from repstore.analysis.tallies import Tally
 from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
 from repstore.learning import Lesson, Measure, Method, Outcome, learn
-from repstore.results import ResultTable, column_of
+from repstore.results import ResultTable, table_of_rows
 from repstore.sampling import check_draws, check_memory, check_sample
 from repstore.spec import PairFeature, Progress
 from repstore.storage.lookup import Lookup
@@ -134,7 +133,7 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
     """What fitted probes score, a row for each layer."""
     resampling = Resampling(asked.resamples, asked.seed)
     rows = [row for one in fitted for row in _rows(one, resampling)]
-    table = pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]})
+    table = table_of_rows(rows)
     notes = [note for one in fitted for note in (*one.lesson.task.notes, *_unseen(one))]
     provenance = {
         "probe": asked.name,
