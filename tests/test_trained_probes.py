@@ -317,7 +317,7 @@ def test_an_error_at_one_layer_ends_the_work_at_others(planted, monkeypatch):
 
     asked = TrainedProbe(
         name="linear",
-        methods=(Method("linear", learner),),
+        methods=(Method("linear", learner, needs=lambda inputs, problem: 1),),
         tasks=(Asked("pos", None, None, None, None, 0),),
         features=(),
         dividing=Dividing("text", None, None, None),
@@ -331,3 +331,16 @@ def test_an_error_at_one_layer_ends_the_work_at_others(planted, monkeypatch):
         with pytest.raises(ResultError, match="no end"):
             fit_probes(lookup, [lookup.run("m/base")], [0, 1], asked, lambda _: None)
     assert was_told == [True]
+
+
+def test_what_one_layer_has_memory_for_is_done_with_any_number_of_processors(planted, monkeypatch):
+    """Layers that learn at once share the memory; they take turns where it is enough for one alone."""
+    least = {}
+    for n in ("1", "2", "16"):
+        monkeypatch.setenv("OMP_NUM_THREADS", n)
+        found = probed(planted.root, "linear", label="pos", memory=20 << 20)
+        with pytest.raises(ResultError, match="takes at least") as caught:
+            probed(planted.root, "linear", label="pos", memory=10 << 20)
+        least[n] = (str(caught.value), found)
+    assert least["1"] == least["2"] == least["16"]
+    assert "10 are allowed" in least["16"][0]
