@@ -160,7 +160,7 @@ def n_at_once(
     feature: PairFeature | None,
     memory: int,
 ) -> int:
-    """How many layers may learn at once: as many as have memory enough, at least one. Told what `learn` is."""
+    """How many layers may learn at once: as many as have memory enough, at least one."""
     if method.needs is None:
         return 1
     inputs = _as_stored(vectors, rows, feature)

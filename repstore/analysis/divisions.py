@@ -83,12 +83,13 @@ def divide(
     return Division(*(np.flatnonzero(side_of[group_of] == side) for side in range(len(SIDES))))
 
 
-def check_divided(division: Division, groups: np.ndarray) -> None:
+def check_divided(division: Division, groups: np.ndarray, what: str = "groups") -> None:
     """Refuse a division in which what is learned from is also tested on.
 
     Args:
         division: of examples.
-        groups: of each example. *Shape:* (n,), int64.
+        groups: of each example, one or several. *Shape:* (n,) or (n, n_groups), int64.
+        what: they are, in the plural.
 
     Raises:
         ResultError: a side is empty, an example is on two sides, or a group is.
@@ -97,7 +98,7 @@ def check_divided(division: Division, groups: np.ndarray) -> None:
         if not len(rows):
             raise ResultError(f'No examples are in "{name}". Give words for it, or let the words be divided.')
     _refuse_shared("examples", division.sides)
-    _refuse_shared("groups", [np.unique(groups[rows]) for rows in division.sides])
+    _refuse_shared(what, [np.unique(groups[rows]) for rows in division.sides])
 
 
 def _refuse_shared(what: str, sides: Sequence[np.ndarray]) -> None:
