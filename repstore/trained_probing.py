@@ -17,7 +17,7 @@ from repstore.analysis.scan import n_processors
 from repstore.analysis.tallies import Tally
 from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
-from repstore.learning import Lesson, Measure, Method, Outcome, learn
+from repstore.learning import Lesson, Measure, Method, Outcome, learn, n_at_once
 from repstore.results import ResultTable, table_of_rows
 from repstore.sampling import check_draws, check_memory, check_sample
 from repstore.spec import PairFeature, Progress
@@ -176,7 +176,8 @@ def _fit(
     wanted = run.layers(layers)
     rows = run.vectors.rows(lesson.task.words)
     names = run.after_layer_0(wanted)
-    n_threads = min(n_processors(), len(names)) if method.in_threads else 1
+    at_once = n_at_once(lesson, method, run.vectors.layer(names[-1]), rows, feature, asked.memory)
+    n_threads = min(n_processors(), len(names), at_once)
     told.begin(f"Probing {run.label}")
 
     is_over = Event()

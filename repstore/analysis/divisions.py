@@ -101,6 +101,35 @@ def held_out(groups: np.ndarray, seed: int, share: float) -> np.ndarray:
     return is_drawn
 
 
+def check_divided(division: Division, groups: np.ndarray, what: str = "groups") -> None:
+    """Refuse a division in which what is learned from is also tested on.
+
+    Args:
+        division: of examples.
+        groups: of each example, one or several. *Shape:* (n,) or (n, n_groups), int64.
+        what: they are, in the plural.
+
+    Raises:
+        ResultError: a side is empty, an example is on two sides, or a group is.
+    """
+    sides = dict(zip(("train", "select", "test"), division.sides, strict=True))
+    for name, rows in sides.items():
+        if not len(rows):
+            raise ResultError(f'No examples are in "{name}". Give words for it, or let the words be divided.')
+    _refuse_shared("examples", sides)
+    _refuse_shared(what, {name: np.unique(groups[rows]) for name, rows in sides.items()})
+
+
+def _refuse_shared(what: str, sides: dict[str, np.ndarray]) -> None:
+    for a, b in (("train", "select"), ("train", "test"), ("select", "test")):
+        n_shared = len(np.intersect1d(sides[a], sides[b]))
+        if n_shared:
+            raise ResultError(
+                f'{n_shared} {what} are both in "{a}" and in "{b}", so that what was learned by heart would '
+                "count. Give splits that do not overlap, or let the words be divided."
+            )
+
+
 def _classes(group_of: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Which classes each group has. *Shape:* (n_groups, n_classes), bool."""
     n_classes = targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1
