@@ -111,16 +111,19 @@ def probe_pairs(
             _check_same_corpus(run, other)
     layers = lasting(layers)
     rows: list[dict[str, Any]] = []
-    targets = set()
+    targets, seen = set(), []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]
         pairs = pairs_in_use(lookup, [*together, *others], asked)
         targets.add(pairs.target)
         for run in together:
             rows += _rows(pairs, run, second, run.layers(layers), against, asked)
+            tested = np.stack([pairs.evaluation.word_a, pairs.evaluation.word_b])
+            if pairs.target == "label":
+                seen += run.notes_on_seen(run.layers(layers), tested)
     if len(targets) > 1:
         raise ArgumentError("Some of these corpora have labels and some ratings. Say which with target.")
-    return _result(name, rows, targets.pop(), runs, second, against, asked)
+    return _result(name, rows, targets.pop(), runs, second, against, asked, seen)
 
 
 def _rows(
@@ -193,6 +196,7 @@ def _result(
     second: Run | None,
     against: Against | None,
     asked: PairProbe,
+    seen: Sequence[str],
 ) -> ResultTable:
     main = "accuracy" if target == "label" else "spearman"
     evaluate_on = asked.evaluate_on or ("test" if target == "label" else ALL)
@@ -215,6 +219,7 @@ def _result(
     notes = [scoring.NOTE_BEST] if asked.resampling.n else []
     if any(row["n_missing"] for row in rows):
         notes.append("n_missing pairs are left out: a word of theirs has no vector in one of these runs.")
+    notes += seen
     provenance = {
         "probe": name,
         "runs": [run.info.run_id for run in runs],

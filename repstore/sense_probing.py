@@ -94,7 +94,7 @@ def probe_senses(
         ResultError: no senses, no vectors, or no lemma with several senses.
     """
     layers = lasting(layers)
-    parts = []
+    parts, seen = [], []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]
         words = senses_in_use(lookup, together, asked)
@@ -102,7 +102,8 @@ def probe_senses(
             _Clustering(words, asked) if isinstance(asked.rule, Clusters) else _Disambiguation(words, asked)
         )
         parts += [_table(measure, run, run.layers(layers)) for run in together]
-    return _result(name, pa.concat_tables(parts), runs, asked)
+        seen += [note for run in together for note in run.notes_on_seen(run.layers(layers), words.scored)]
+    return _result(name, pa.concat_tables(parts), runs, asked, seen)
 
 
 class _Disambiguation:
@@ -181,7 +182,9 @@ def _table(measure: _Disambiguation | _Clustering, run: Run, layers: Sequence[La
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 
 
-def _result(name: str, table: pa.Table, runs: Sequence[Run], asked: SenseProbe) -> ResultTable:
+def _result(
+    name: str, table: pa.Table, runs: Sequence[Run], asked: SenseProbe, seen: Sequence[str]
+) -> ResultTable:
     where = [", ".join(dict.fromkeys(run.info.corpus for run in runs)), ", ".join(asked.evaluate_on)]
     where += [value for value in (asked.pos, asked.lemma) if value is not None]
     settings: dict[str, Any] = {}
@@ -207,6 +210,7 @@ def _result(name: str, table: pa.Table, runs: Sequence[Run], asked: SenseProbe) 
         for column, note in NOTES.items()
         if column in table.column_names and any(table[column].to_pylist())
     ]
+    notes += seen
     options = {
         field.name: getattr(asked, field.name)
         for field in dataclasses.fields(asked)

@@ -134,7 +134,7 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
     resampling = Resampling(asked.resamples, asked.seed)
     rows = [row for one in fitted for row in _rows(one, resampling)]
     table = table_of_rows(rows)
-    notes = [note for one in fitted for note in (*one.lesson.task.notes, *_unseen(one))]
+    notes = [note for one in fitted for note in (*one.lesson.task.notes, *_unseen(one), *_seen(one))]
     provenance = {
         "probe": asked.name,
         "runs": [run.info.run_id for run in runs],
@@ -272,6 +272,12 @@ def _compression_of_prior(lesson: Lesson) -> float:
 
 def _by(fitted: Fitted) -> str:
     return "lemma" if fitted.lesson.strict is not fitted.lesson.loose else "text"
+
+
+def _seen(fitted: Fitted) -> list[str]:
+    """Which words of the test a mix or mask was learned from."""
+    tested = np.concatenate([one.test for one in fitted.lesson.strict])
+    return fitted.run.notes_on_seen(fitted.layers, fitted.lesson.task.words[tested])
 
 
 def _unseen(fitted: Fitted) -> list[str]:

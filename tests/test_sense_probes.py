@@ -286,13 +286,8 @@ def test_a_run_without_any_of_the_words_says_so(tmp_path):
 
 def test_every_probe_has_its_own_options():
     options = [set(inspect.signature(one).parameters) for one in get_overloads(repstore.Store.probe)]
-    of_cosines, trained = options[:4], options[4:]
-    assert len(trained) == 4
-    assert all({"run", "layer", "standardize", "pos", "resamples", "seed"} <= some for some in of_cosines)
-    assert all({"run", "layer", "n_seeds", "seed", "resamples", "memory"} <= some for some in trained)
-    assert [{"k", "method", "threshold"} & some for some in of_cosines] == [
-        {"threshold"},
-        {"k"},
-        set(),
-        {"method"},
-    ]
+    assert all({"run", "layer", "resamples", "seed"} <= some for some in options)
+    own = {"k", "method", "threshold", "label", "rank", "matrix", "scale"}
+    assert [own & some for some in options[:4]] == [{"threshold"}, {"k"}, set(), {"method"}]
+    of_others = [{"label"}, {"rank"}, {"matrix"}, {"matrix", "scale"}]
+    assert [own & some for some in options[4:]] == of_others
