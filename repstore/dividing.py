@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from repstore.analysis.divisions import Division, divide
+from repstore.analysis.divisions import Division, check_divided, divide
 from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.spec import SplitBy
 from repstore.tasks import OF_EDGES, Task
@@ -98,7 +98,7 @@ def plans_of(task: Task, dividing: Dividing, by: SplitBy, seeds: range) -> list[
 
     Raises:
         NotFoundError: no example is in a split.
-        ResultError: too few groups to draw from, or none left to train on.
+        ResultError: too few groups to draw from, none left to train on, or splits that share words.
     """
     if dividing.train_on is None:
         return [_drawn(task, by, seed) for seed in seeds]
@@ -125,6 +125,7 @@ def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
     else:
         select = _split(task, dividing.select_on)
     loose = Division(train, select, test)
+    check_divided(loose, task.words, "words")
     if by == "text":
         return Plan(seed, loose, loose)
     in_test = np.isin(task.lemmas, task.lemmas[test])

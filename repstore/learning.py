@@ -34,14 +34,14 @@ class Method:
     Attributes:
         name: such as ``linear``.
         learner: what learns.
-        in_threads: whether several layers may learn at once.
+        needs: bytes that a problem takes at least, if several layers may learn at once.
         measure: ``answers``: by test examples (accuracy, F1); ``bits``: by the code of training examples.
     """
 
     name: str
     learner: Learner
     measure: Measure = "answers"
-    in_threads: bool = True
+    needs: Callable[[Inputs, Problem], int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +140,7 @@ def learn(
             for one in _learned(method, _pairs(vectors, rows, feature, problem), [problem], memory, progress)
         ]
     else:
-        inputs: Inputs = (
-            WordInputs(vectors, rows[:, 0]) if feature is None else _pairs(vectors, rows, feature, None)
-        )
+        inputs = _as_stored(vectors, rows, feature)
         learned = _learned(method, inputs, together, memory, progress)
     n_seeds = len(lesson.plans)
     strict, control, loose = (learned[start : start + n_seeds] for start in range(0, 3 * n_seeds, n_seeds))
@@ -152,6 +150,22 @@ def learn(
         _tally(control, lesson.loose_units),
         strict[0].fitted,
     )
+
+
+def n_at_once(
+    lesson: Lesson,
+    method: Method,
+    vectors: LayerVectors,
+    rows: np.ndarray,
+    feature: PairFeature | None,
+    memory: int,
+) -> int:
+    """How many layers may learn at once: as many as have memory enough, at least one."""
+    if method.needs is None:
+        return 1
+    inputs = _as_stored(vectors, rows, feature)
+    least = max(method.needs(inputs, problem) for problem in (*lesson.strict, *lesson.loose))
+    return max(1, memory // least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +213,10 @@ def _with_threshold(learned: Learned, inputs: Inputs, problem: Problem) -> Learn
 def _tally(scored: Sequence[_Scored], units: np.ndarray) -> Tally:
     n_units = int(units.max()) + 1
     return Tally.of([(one.examples, *one.worth) for one in scored], units, n_units)
+
+
+def _as_stored(vectors: LayerVectors, rows: np.ndarray, feature: PairFeature | None) -> Inputs:
+    return WordInputs(vectors, rows[:, 0]) if feature is None else _pairs(vectors, rows, feature, None)
 
 
 def _pairs(

@@ -14,8 +14,8 @@ from repstore.analysis.inputs import Inputs, MeanInputs, WordInputs
 from repstore.analysis.regression import FEWEST_GROUPS, joined
 from repstore.analysis.targets import Targets
 from repstore.corpus.matrices import ExternalMatrix
-from repstore.errors import ArgumentError, ResultError, check_choice
-from repstore.sampling import check_memory, check_sample, meeting, sampled
+from repstore.errors import ResultError, check_choice
+from repstore.sampling import check_draws, check_memory, check_sample, meeting, sampled
 from repstore.spec import MEMORY, LayerKey, SplitBy
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Run
@@ -58,10 +58,7 @@ class RidgeProbe:
             check_choice("split_by", self.split_by, get_args(SplitBy))
         check_sample(self.sample, self.seed, FEWEST_GROUPS)
         check_memory(self.memory)
-        if self.n_seeds < 1:
-            raise ArgumentError(f"n_seeds is {self.n_seeds}; at least 1 is needed.")
-        if self.resamples < 0:
-            raise ArgumentError(f"resamples is {self.resamples}; it must not be negative.")
+        check_draws(self.n_seeds, self.resamples)
 
 
 @dataclass(frozen=True, eq=False)

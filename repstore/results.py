@@ -243,6 +243,11 @@ def column_of(values: Sequence[Any]) -> pa.Array:
     return pa.array(values, pa.float64() if is_float else None, from_pandas=True)
 
 
+def table_of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """A table of rows that all have the columns of the first (`column_of`)."""
+    return pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]})
+
+
 def _is_finite(value: Any) -> bool:
     return value is not None and math.isfinite(value)
 

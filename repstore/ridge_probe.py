@@ -17,7 +17,7 @@ from repstore.analysis.tallies import Tally
 from repstore.analysis.targets import control_targets
 from repstore.corpus.matrices import ExternalMatrix, read_matrix
 from repstore.matrix_in_use import TEXTS, MatrixInUse, RidgeProbe, matrix_in_use
-from repstore.results import Figure, ResultTable, column_of
+from repstore.results import Figure, ResultTable, table_of_rows
 from repstore.spec import LayerKey, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
@@ -89,7 +89,7 @@ def probe_ridge(
         notes += notes_on(found, together[0], matrix, asked)
         for run in together:
             rows += _rows(found, run, of_runs[run.label], asked, told)
-    table = pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]})
+    table = table_of_rows(rows)
     return _result(table, matrix, runs, asked, [*notes, NOTE_CONTROL])
 
 

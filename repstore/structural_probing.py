@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.divisions import Division, divide
@@ -21,10 +20,11 @@ from repstore.analysis.trees import (
     control_heads,
     tree_distances,
     tree_scores,
+    weights_of_lengths,
 )
 from repstore.errors import ArgumentError, ResultError
-from repstore.results import Figure, ResultTable, column_of
-from repstore.sampling import check_memory, check_sample, sampled
+from repstore.results import Figure, ResultTable, table_of_rows
+from repstore.sampling import check_draws, check_memory, check_sample, sampled
 from repstore.spec import Progress
 from repstore.storage.edges import FoundEdges
 from repstore.storage.lookup import Lookup
@@ -57,10 +57,9 @@ class StructuralProbe:
     def __post_init__(self) -> None:
         check_sample(self.sample, self.seed, 3)
         check_memory(self.memory)
-        for name, least in (("n_seeds", 1), ("resamples", 0), ("rank", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ArgumentError(f"{name} is {value}; it is at least {least}.")
+        check_draws(self.n_seeds, self.resamples)
+        if self.rank is not None and self.rank < 1:
+            raise ArgumentError(f"rank is {self.rank}; it is at least 1.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +112,7 @@ def probe_structural(
             )
     interval = f"95% interval, {asked.resamples:,} resamples of sentences"
     return ResultTable(
-        pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),
+        table_of_rows(rows),
         f"Structural probe of {trees.kind} by layer ({asked.n_seeds} seeds)",
         units={
             "uuas": "share of edges in the spanning tree",
@@ -229,10 +228,8 @@ def _distances(divisions: Sequence[Division], of_seeds: Sequence[TreeScores], un
     """Rank correlation of distances: mean over the lengths of sentences, as Hewitt & Manning report it."""
     seeds = []
     for sides, one in zip(divisions, of_seeds, strict=True):
-        counts = np.bincount(one.n_words)
-        counted = (one.n_words >= LENGTHS[0]) & (one.n_words <= LENGTHS[1])
-        weights = np.where(counted, 1 / counts[one.n_words], 0.0)
-        seeds.append((sides.test, np.where(counted, one.correlations, 0.0) * weights, weights))
+        weights = weights_of_lengths(one.n_words)
+        seeds.append((sides.test, np.where(weights > 0, one.correlations, 0.0) * weights, weights))
     return Tally.of(seeds, units, len(units))
 
 

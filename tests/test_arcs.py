@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repstore.edge_tasks import arcs_of
 from repstore.storage.edges import FoundEdges
-from repstore.tasks import _arcs
 
 
 def found(sizes: list[int], edges: list[tuple[int, int, str]]) -> FoundEdges:
@@ -38,7 +38,7 @@ def graphs(draw) -> FoundEdges:
 
 @given(graphs(), st.integers(0, 9))
 def test_each_arc_has_a_pair_beside_it_of_the_same_dependent_that_is_not_joined(graph, seed):
-    task = _arcs(graph, seed)
+    task = arcs_of(graph, seed)
     joined = {frozenset(edge) for edge in zip(graph.heads.tolist(), graph.dependents.tolist(), strict=True)}
     arcs = [tuple(row) for row in task.words[task.targets == 1].tolist()]
     none = [tuple(row) for row in task.words[task.targets == 0].tolist()]
@@ -64,7 +64,7 @@ def test_each_arc_has_a_pair_beside_it_of_the_same_dependent_that_is_not_joined(
     ids=["two labels are one arc", "a word and itself", "joined to all words", "two texts"],
 )
 def test_arcs_left_out_are_counted(edges, n_arcs, left_out):
-    task = _arcs(found([3, 4], [*edges, (6, 4, "a")]), 0)
+    task = arcs_of(found([3, 4], [*edges, (6, 4, "a")]), 0)
     assert (task.targets == 1).sum() == n_arcs + 1
     assert task.notes == (
         (f"{left_out} arcs are left out: the dependent is joined to itself, or to all words of its text.",)

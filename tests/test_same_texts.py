@@ -14,7 +14,8 @@ from repstore.spec import Edge, Pair, Text, Word
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import looking_up
 from repstore.structural_probing import StructuralProbe, _trees
-from repstore.tasks import Asked, task_of
+from repstore.tasks import Asked
+from repstore.tasks_in_use import task_of
 
 N_SENTENCES, N_WORDS = 30, 6
 

@@ -23,7 +23,7 @@ from repstore.analysis.logistic import logistic
 from repstore.dividing import Dividing, plans_of
 from repstore.errors import ResultError
 from repstore.learning import Lesson, Method, learn
-from repstore.spec import MEMORY, Text, Word
+from repstore.spec import MEMORY, Pair, Text, Word
 from repstore.tasks import Asked, Task
 from repstore.trained_probing import TrainedProbe, fit_probes
 from repstore.trained_tables import scored
@@ -317,7 +317,7 @@ def test_an_error_at_one_layer_ends_the_work_at_others(planted, monkeypatch):
 
     asked = TrainedProbe(
         name="linear",
-        methods=(Method("linear", learner),),
+        methods=(Method("linear", learner, needs=lambda inputs, problem: 1),),
         tasks=(Asked("pos", None, None, None, None, 0),),
         features=(),
         dividing=Dividing("text", None, None, None),
@@ -331,3 +331,45 @@ def test_an_error_at_one_layer_ends_the_work_at_others(planted, monkeypatch):
         with pytest.raises(ResultError, match="no end"):
             fit_probes(lookup, [lookup.run("m/base")], [0, 1], asked, lambda _: None)
     assert was_told == [True]
+
+
+def test_what_one_layer_has_memory_for_is_done_with_any_number_of_processors(planted, monkeypatch):
+    """Layers that learn at once share the memory; they take turns where it is enough for one alone."""
+    least = {}
+    for n in ("1", "2", "16"):
+        monkeypatch.setenv("OMP_NUM_THREADS", n)
+        found = probed(planted.root, "linear", label="pos", memory=20 << 20)
+        with pytest.raises(ResultError, match="takes at least") as caught:
+            probed(planted.root, "linear", label="pos", memory=10 << 20)
+        least[n] = (str(caught.value), found)
+    assert least["1"] == least["2"] == least["16"]
+    assert "10 are allowed" in least["16"][0]
+
+
+def pairs_store(root: Path, *, shared: bool) -> Path:
+    """Random pairs of two splits, of 12 lemmas; if `shared`, one word to train on is tested, too."""
+    random = np.random.default_rng(5)
+    texts = [Text(f"w{n % 12:02} {n:03}", (Word(0, 0, 3, f"w{n % 12:02}"),)) for n in range(240)]
+    starts = {"train": 0, "test": 120}
+    pairs = [
+        Pair(start + n, start + (n + 12) % 120, split, bool(random.random() < 0.5))
+        for split, start in starts.items()
+        for n in range(0, 120, 2)
+    ]
+    if shared:
+        pairs.append(Pair(118, 120, "test", True))
+    layers = [random.normal(size=(len(texts), 4)).astype(np.float32)]
+    return build_store(root, corpus_of(texts, pairs), [SyntheticRun("m/base", layers)])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_splits_whose_pairs_share_words_are_refused(tmp_path, shared):
+    store = pairs_store(tmp_path / "store", shared=shared)
+    given = {"train_on": "train", "evaluate_on": "test", "split_by": "text", "features": "cosine"}
+    if not shared:
+        assert probed(store, "linear", label="pairs", **given)[0]["n_test"] == 60
+        return
+    with pytest.raises(
+        ResultError, match=r'1 words are both in "train" and in "test".*Give splits that do not'
+    ):
+        probed(store, "linear", label="pairs", **given)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from repstore.errors import ArgumentError, ResultError
 
-SIDES = ("train", "select", "test")
 SHARES = (0.6, 0.2, 0.2)
 
 
@@ -61,7 +59,7 @@ def divide(
     if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise ArgumentError(f"Shares are {shares}. Give three above 0 that add up to 1.")
     names, group_of = np.unique(groups, return_inverse=True)
-    if len(names) < len(SIDES):
+    if len(names) < len(SHARES):
         raise ResultError(
             f"The {len(groups)} examples are of {len(names)} groups; training, selection and test need one "
             "each. Take more words, or divide them by text instead of lemma."
@@ -80,7 +78,7 @@ def divide(
         side = np.where(is_empty | (not must_fill), lacks, -np.inf).argmax()
         side_of[group], is_empty[side] = side, False
         lacks[side] -= sizes[group]
-    return Division(*(np.flatnonzero(side_of[group_of] == side) for side in range(len(SIDES))))
+    return Division(*(np.flatnonzero(side_of[group_of] == side) for side in range(len(SHARES))))
 
 
 def held_out(groups: np.ndarray, seed: int, share: float) -> np.ndarray:
@@ -103,30 +101,32 @@ def held_out(groups: np.ndarray, seed: int, share: float) -> np.ndarray:
     return is_drawn
 
 
-def check_divided(division: Division, groups: np.ndarray) -> None:
+def check_divided(division: Division, groups: np.ndarray, what: str = "groups") -> None:
     """Refuse a division in which what is learned from is also tested on.
 
     Args:
         division: of examples.
-        groups: of each example. *Shape:* (n,), int64.
+        groups: of each example, one or several. *Shape:* (n,) or (n, n_groups), int64.
+        what: they are, in the plural.
 
     Raises:
         ResultError: a side is empty, an example is on two sides, or a group is.
     """
-    for name, rows in zip(SIDES, division.sides, strict=True):
+    sides = dict(zip(("train", "select", "test"), division.sides, strict=True))
+    for name, rows in sides.items():
         if not len(rows):
             raise ResultError(f'No examples are in "{name}". Give words for it, or let the words be divided.')
-    _refuse_shared("examples", division.sides)
-    _refuse_shared("groups", [np.unique(groups[rows]) for rows in division.sides])
+    _refuse_shared("examples", sides)
+    _refuse_shared(what, {name: np.unique(groups[rows]) for name, rows in sides.items()})
 
 
-def _refuse_shared(what: str, sides: Sequence[np.ndarray]) -> None:
-    for a, b in ((0, 1), (0, 2), (1, 2)):
+def _refuse_shared(what: str, sides: dict[str, np.ndarray]) -> None:
+    for a, b in (("train", "select"), ("train", "test"), ("select", "test")):
         n_shared = len(np.intersect1d(sides[a], sides[b]))
         if n_shared:
             raise ResultError(
-                f'{n_shared} {what} are both in "{SIDES[a]}" and in "{SIDES[b]}", so that what was learned '
-                "by heart would count. Give splits that do not overlap, or let the words be divided."
+                f'{n_shared} {what} are both in "{a}" and in "{b}", so that what was learned by heart would '
+                "count. Give splits that do not overlap, or let the words be divided."
             )
 
 

@@ -29,7 +29,7 @@ COLUMNS: dict[MatrixKey, str] = {
     "text_id": "text_id",
     "text": "text",
 }
-"""What each key is compared with."""
+"""What each key is compared with: a word without a lemma goes by its form, here as elsewhere."""
 
 
 def find_keyed(

@@ -11,6 +11,7 @@ from repstore.corpus.labels import LabelTable
 from repstore.corpus.source import SEVERAL
 from repstore.errors import NotFoundError, ResultError, did_you_mean
 from repstore.schemas import TEXTS, WORDS
+from repstore.storage import keyed
 from repstore.storage.catalog import Catalog
 from repstore.storage.occurrences import TEXTS_OF, codes_of
 
@@ -28,8 +29,6 @@ LABELS_OF = f"""
 SELECT word_id, form, coalesce(lemma, form) AS lemma, reads_as, split, {{column}} AS value
 FROM words JOIN {TEXTS_OF} USING (text_id) ORDER BY word_id
 """
-LEMMA = "coalesce(lemma, form)"
-"""What a table of lemmas is joined by: a word without a lemma goes by its form, here as elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +51,6 @@ class FoundLabels:
     texts: np.ndarray
     splits: np.ndarray
     n_unlabelled: int
-
-    def where(self, there: np.ndarray) -> FoundLabels:
-        """Some of the words. `there`: *Shape:* (n_words,), bool."""
-        labels = tuple(self.labels[row] for row in np.flatnonzero(there))
-        lemmas, forms, texts = (column[there] for column in (self.lemmas, self.forms, self.texts))
-        word_ids, splits = self.word_ids[there], self.splits[there]
-        return FoundLabels(word_ids, labels, lemmas, forms, texts, splits, self.n_unlabelled)
 
 
 def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | LabelTable) -> FoundLabels:
@@ -84,7 +76,7 @@ def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | Labe
         )
     catalog.require_corpus(corpus_id, corpus)
     column = label if isinstance(label, str) else label.key
-    joined = LEMMA if column == "lemma" and isinstance(label, LabelTable) else column
+    joined = column if isinstance(label, str) else keyed.COLUMNS[label.key]
     found = catalog.query(LABELS_OF.format(column=joined), {"corpus_id": corpus_id})
     labels = _labels(found["value"], column, label)
     has = np.array([bool(of) for of in labels], bool)

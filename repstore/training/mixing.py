@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from repstore.analysis.labelled import LabelledRows
+from repstore.analysis.memory import check_fits
 from repstore.analysis.standardize import moments
 from repstore.errors import ResultError
 from repstore.spec import MixKind
@@ -132,11 +133,9 @@ def _check(layers: Sequence[LayerVectors], train: LabelledRows, select: Labelled
                 "least two, and one of one sense. Choose other splits."
             )
     needed = COPIES * 4 * 4 * BATCH * len(layers) * layers[0].d_model
-    if needed > memory:
-        raise ResultError(
-            f"Learning a mix of {len(layers)} layers takes about {needed / 1e9:.2f} GB of memory, and "
-            f"{memory / 1e9:.2f} GB are allowed. Allow more with memory, or mix fewer layers."
-        )
+    check_fits(
+        f"Learning a mix of {len(layers)} layers", needed, memory, "Allow more with memory, or mix fewer."
+    )
 
 
 def _frozen(layer: LayerVectors, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
