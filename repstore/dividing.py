@@ -124,6 +124,15 @@ def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
         train, select = train[np.union1d(drawn.train, drawn.test)], train[drawn.select]
     else:
         select = _split(task, dividing.select_on)
+    if task.name.startswith(OF_EDGES) or not task.is_of_pairs:
+        # Splits of treebanks have sentences in common, such as "Yes." Pairs link texts of all splits.
+        train, select = (rows[~np.isin(task.texts[rows], task.texts[test])] for rows in (train, select))
+        train = train[~np.isin(task.texts[train], task.texts[select])]
+        if not (len(train) and len(select)):
+            raise ResultError(
+                f'All texts of split "{dividing.train_on}" are in "{dividing.evaluate_on}", too: none is '
+                "left to train on. Leave the splits out, and they are drawn."
+            )
     loose = Division(train, select, test)
     check_divided(loose, task.words, "words")
     if by == "text":

@@ -107,8 +107,8 @@ def probe_structural(
         rows += _rows(run, of_run, trees, asked, told)
         if trees.n_left_out:
             notes.append(
-                f"{trees.n_left_out:,} sentences of {run.info.corpus} are left out: their edges are no tree, "
-                "or a word of theirs has no vector in one of these runs."
+                f"{trees.n_left_out:,} sentences of {run.info.corpus} are left out: they are of one word, "
+                "their edges are no tree, or a word of theirs has no vector in one of these runs."
             )
     interval = f"95% interval, {asked.resamples:,} resamples of sentences"
     return ResultTable(

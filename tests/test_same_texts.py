@@ -1,6 +1,7 @@
 """A sentence that stands several times in a corpus is one: no probe learns from what it is tested on."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from synthetic import SyntheticRun, build_store, corpus_of, random_layers
 
 import repstore
 from repstore.corpus.matrices import read_matrix
+from repstore.dividing import Dividing, plans_of
+from repstore.errors import ResultError
 from repstore.matrix_in_use import RidgeProbe, matrix_in_use
 from repstore.spec import Edge, Pair, Text, Word
 from repstore.storage.layout import Layout
@@ -70,6 +73,32 @@ def test_pairs_of_sentences_that_read_the_same_are_divided_together(tmp_path):
         found = lookup.labelled_pairs(lookup.run(None))
     base = found.texts[0, 0]
     assert (found.texts - base).tolist() == [[0, 1], [2, 3], [4, 5], [0, 7], [8, 9], [10, 11]]
+
+
+@pytest.mark.parametrize("label", ["arcs", "pos"])
+@pytest.mark.parametrize("select_on", [None, "dev"])
+def test_training_loses_the_sentences_that_another_split_has_too(store, label, select_on):
+    with looking_up(Layout(store)) as lookup:
+        task = task_of(lookup, [lookup.run(None)], Asked(label, None, None, None, None, 0))
+    numbers = (task.words[:, -1] - task.words.min()) // N_WORDS
+    # The copies of sentences 0 to 4 are in training and in the test, those of 5 to 7 in training and dev.
+    splits = np.full(2 * N_SENTENCES, "train", object)
+    splits[1:10:2], splits[11:16:2], splits[40:50], splits[50:] = "test", "dev", "dev", "test"
+    task = dataclasses.replace(task, splits=splits[numbers])
+    (plan,) = plans_of(task, Dividing("text", "train", select_on, "test"), "text", range(1))
+    for a, b in itertools.combinations(plan.loose.sides, 2):
+        assert not np.intersect1d(task.texts[a], task.texts[b]).size
+    assert len(plan.loose.test) == (splits[numbers] == "test").sum()
+    assert set(numbers[plan.loose.train]) <= set(np.flatnonzero(splits == "train"))
+
+
+def test_splits_of_the_same_sentences_are_refused(store):
+    with looking_up(Layout(store)) as lookup:
+        task = task_of(lookup, [lookup.run(None)], Asked("pos", None, None, None, None, 0))
+    numbers = (task.words[:, 0] - task.words.min()) // N_WORDS
+    task = dataclasses.replace(task, splits=np.where(numbers % 2, "test", "train").astype(object))
+    with pytest.raises(ResultError, match='All texts of split "train" are in "test", too'):
+        plans_of(task, Dividing("text", "train", None, "test"), "text", range(1))
 
 
 def test_trees_of_sentences_that_read_the_same_are_divided_together(store):
