@@ -166,6 +166,8 @@ def _arrays(path: Path) -> tuple[MatrixKey, list[str], Iterator[Row]]:
         raise at.refuse(
             f"keys of shape {keys.shape} and values of shape {values.shape}", "(n,) and (n, n_columns)"
         )
+    if keys.dtype.kind not in "iufU":
+        raise at.refuse(f"keys of {keys.dtype}", "text or whole numbers")
     if values.dtype.kind not in "iuf":
         raise at.refuse(f"values of {values.dtype}", "numbers")
     if "key" not in given and keys.dtype.kind not in "iu":
