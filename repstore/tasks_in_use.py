@@ -32,7 +32,7 @@ def task_of(lookup: Lookup, runs: Sequence[Run], asked: Asked) -> Task:
     if asked.label == PAIRS:
         task = _pairs(lookup, run)
     elif asked.label in (ARCS, RELATIONS):
-        task = edge_task(lookup, run, asked)
+        task = edge_task(lookup, runs, asked)
     else:
         task = _labels(lookup, run, asked.label)
     task = _with_vectors(lookup, runs, task, asked.where)

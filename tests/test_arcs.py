@@ -36,13 +36,15 @@ def graphs(draw) -> FoundEdges:
     return found(sizes, sorted(set(edges), key=lambda edge: (edge[1], edge[0], edge[2])))
 
 
-@given(graphs(), st.integers(0, 9))
-def test_each_arc_has_a_pair_beside_it_of_the_same_dependent_that_is_not_joined(graph, seed):
-    task = arcs_of(graph, seed)
+@given(graphs(), st.integers(0, 9), st.sets(st.integers(0, 9)))
+def test_each_arc_has_a_pair_beside_it_of_the_same_dependent_that_is_not_joined(graph, seed, left_out):
+    asked = np.setdiff1d(graph.word_ids, list(left_out))
+    task = arcs_of(graph, seed, asked)
     joined = {frozenset(edge) for edge in zip(graph.heads.tolist(), graph.dependents.tolist(), strict=True)}
     arcs = [tuple(row) for row in task.words[task.targets == 1].tolist()]
     none = [tuple(row) for row in task.words[task.targets == 0].tolist()]
     texts = dict(zip(graph.word_ids.tolist(), graph.word_texts.tolist(), strict=True))
+    assert np.isin(task.words, asked).all()
     assert len(set(arcs)) == len(arcs)
     assert len(set(none)) == len(none)
     assert Counter(word for _, word in arcs) == Counter(word for _, word in none)
@@ -64,10 +66,22 @@ def test_each_arc_has_a_pair_beside_it_of_the_same_dependent_that_is_not_joined(
     ids=["two labels are one arc", "a word and itself", "joined to all words", "two texts"],
 )
 def test_arcs_left_out_are_counted(edges, n_arcs, left_out):
-    task = arcs_of(found([3, 4], [*edges, (6, 4, "a")]), 0)
+    task = arcs_of(found([3, 4], [*edges, (6, 4, "a")]), 0, np.arange(7))
     assert (task.targets == 1).sum() == n_arcs + 1
     assert task.notes == (
         (f"{left_out} arcs are left out: the dependent is joined to itself, or to all words of its text.",)
         if left_out
         else ()
     )
+
+
+def test_arcs_of_words_that_are_not_asked_for_are_counted():
+    task = arcs_of(found([4, 4], [(0, 1, "a"), (0, 2, "a"), (5, 4, "a")]), 0, np.array([1, 2, 4, 5, 6]))
+    assert task.words[task.targets == 1].tolist() == [[5, 4]]
+    assert task.words[task.targets == 0].tolist() == [[6, 4]]
+    assert task.notes == ("2 arcs are left out: a word of theirs is not asked for, or has no vector.",)
+
+
+def test_arcs_of_no_word_are_no_examples():
+    task = arcs_of(found([3], [(0, 1, "a")]), 0, np.empty(0, np.int64))
+    assert len(task) == 0
