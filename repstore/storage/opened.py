@@ -122,8 +122,8 @@ class Run:
             seen.setdefault(n, []).append(str(key) if is_mix(key) else str(self.transform))
         return [
             f"Of the {len(words):,} words that {self.label} is tested on, {n:,} are in pairs that "
-            f"{' and '.join(dict.fromkeys(names))} learned from, and come off better than others. Test on a "
-            "split that was not learned from."
+            f"{' and '.join(dict.fromkeys(names))} learned from, and may come off better than others. Test "
+            "on a split that was not learned from."
             for n, names in seen.items()
             if n
         ]
