@@ -161,11 +161,12 @@ def _rows(
     fitted = run.after_layer_0(layers)
     of_layers = score_layers(found, run, fitted, asked, told)
     places = [fitted.index(layer) for layer in layers]
+    first = [of for layer, of in zip(fitted, of_layers.scores, strict=True) if str(layer) == "0"]
     scores = scored(
         "r_squared",
         [of_layers.scores[at] for at in places],
         [of_layers.controls[at] for at in places],
-        of_layers.scores[0] if str(fitted[0]) == "0" else None,
+        first[0] if first else None,
         Resampling(asked.resamples, asked.seed),
     )
     counts = {
@@ -208,6 +209,16 @@ def _result(
         f"Ridge regression of {asked.matrix.name} by layer ({corpora}; {how})",
         units=units,
         provenance=provenance,
-        figure=Figure("curve", "layer", "r_squared", "run", band=("low", "high"), level="layer_0"),
+        figure=Figure(
+            "panels",
+            "layer",
+            "r_squared",
+            "run",
+            panels=[
+                ("r_squared", ("low", "high")),
+                ("r", None),
+                ("selectivity", ("selectivity_low", "selectivity_high")),
+            ],
+        ),
         notes=notes,
     )

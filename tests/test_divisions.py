@@ -91,6 +91,22 @@ def test_without_targets_a_rare_class_may_be_missing_from_training():
     assert min(seen) < 9
 
 
+@given(st.integers(2, 5), st.booleans(), SEEDS)
+def test_classes_are_as_frequent_on_all_sides_up_to_a_group(n_classes, several, seed):
+    """So that what is more frequent in training is not less frequent in the test."""
+    groups = np.repeat(np.arange(10 * n_classes), 4)
+    targets = groups % n_classes
+    sides = divide(groups, seed, targets=np.eye(n_classes, dtype=bool)[targets] if several else targets)
+    counts = np.array([np.bincount(targets[rows], minlength=n_classes) for rows in sides.sides])
+    assert counts.tolist() == [[24] * n_classes, [8] * n_classes, [8] * n_classes]
+
+
+def test_any_group_of_a_class_of_several_can_be_tested():
+    groups, targets = np.repeat(np.arange(12), 4), np.repeat(np.arange(12) // 3, 4)
+    tested = [divide(groups, seed, targets=targets).test[::4] // 4 for seed in range(100)]
+    assert set(np.concatenate(tested).tolist()) == set(range(12))
+
+
 def test_an_example_may_have_no_class():
     groups = np.repeat(np.arange(6), 3)
     targets = np.zeros((18, 2), bool)
