@@ -153,7 +153,7 @@ def _split(task: Task, name: str | None) -> np.ndarray:
     if not len(rows):
         known = {split for split in task.splits.tolist() if split is not None}
         hint = did_you_mean(str(name), known) if known else "They are in none: leave the splits out."
-        raise NotFoundError(f'No example with a {task.name} is in split "{name}". {hint}')
+        raise NotFoundError(f'No example of {task.name} is in split "{name}". {hint}')
     return rows
 
 

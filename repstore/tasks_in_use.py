@@ -96,7 +96,7 @@ def _with_vectors(lookup: Lookup, runs: Sequence[Run], task: Task, where: str | 
         met = np.isin(task.words, meeting(lookup, runs[0], words, where))
         task = task.where(np.flatnonzero(met.all(axis=1)))
         if not len(task):
-            raise ResultError(f'No word with a {task.name} meets "{where}".')
+            raise ResultError(f'No example of {task.name} meets "{where}".')
     rows = [run.vectors.rows(task.words) for run in runs]
     there = np.all(np.concatenate(rows, axis=1) >= 0, axis=1)
     if not there.any():
