@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repstore.analysis.control import control_labels
+from repstore.analysis.divisions import divide
 
 SEEDS = st.integers(0, 999)
 
@@ -62,6 +63,16 @@ def test_every_type_gets_every_label_as_often_as_it_is_in_the_task():
     drawn = np.array([control_labels(types, targets, seed) for seed in range(3000)])
     for name in range(4):
         assert abs((drawn[:, types == name] == 0).mean() - 0.3) < 0.03  # 3.6 standard errors
+
+
+def test_labels_do_not_go_with_the_sides_that_the_same_seed_divides_examples_into():
+    targets = np.arange(200) % 2
+    shares = []
+    for seed in range(100):
+        labels = control_labels(np.arange(200), targets, seed)
+        shares.append([labels[side].mean() for side in divide(np.arange(200), seed, targets=targets).sides])
+    by_chance = np.array([120, 40, 40]) ** -0.5 * 0.5 * 0.8  # mean deviation from 0.5
+    assert (np.abs(np.array(shares) - 0.5).mean(axis=0) < 1.3 * by_chance).all()
 
 
 def test_two_types_get_the_same_label_no_more_often_than_chance_has_it():

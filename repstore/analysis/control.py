@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+OF_CONTROL = 1
+"""Beside a seed, so that what is drawn for a control task goes with nothing else drawn by the seed."""
+
 
 def control_labels(types: np.ndarray, targets: np.ndarray, seed: int) -> np.ndarray:
     """The control task: each word type gets a random label, and has it wherever it is used.
@@ -29,7 +32,7 @@ def control_labels(types: np.ndarray, targets: np.ndarray, seed: int) -> np.ndar
     *Shape:* that of `targets`.
     """
     _, type_of, sizes = np.unique(types, return_inverse=True, return_counts=True)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, OF_CONTROL])  # not that of the division, or labels follow its sides
     order = random.permutation(len(sizes))
     middles = np.empty_like(sizes)
     middles[order] = np.cumsum(sizes[order]) - (sizes[order] + 1) // 2

@@ -77,8 +77,9 @@ def divide(
     side_of = np.full(len(names), -1)
     first, classes = [], _NoClasses()
     if targets is not None:
-        first = _first(order, _classes(group_of, targets), sizes, lacks[0])
-        classes = _Classes(group_of, targets, shares, random)
+        has = _classes(group_of, targets)
+        first = _first(order, has, sizes, lacks[0])
+        classes = _Classes(group_of, targets, has.sum(axis=0) > 1, shares, random)
     side_of[first] = 0
     lacks[0] -= sizes[first].sum()
     for group in first:
@@ -158,29 +159,36 @@ class _Classes(_NoClasses):
     """Which side a group goes to, by its classes; those of one group alone do not count."""
 
     def __init__(
-        self, group_of: np.ndarray, targets: np.ndarray, shares: Sequence[float], random: np.random.Generator
+        self,
+        group_of: np.ndarray,
+        targets: np.ndarray,
+        counts: np.ndarray,
+        shares: Sequence[float],
+        random: np.random.Generator,
     ) -> None:
+        """Nobody has any yet. `counts`: which classes do. *Shape:* (n_classes,), bool."""
         examples, classes = targets.nonzero() if targets.ndim == 2 else (np.arange(len(targets)), targets)
-        counts = _classes(group_of, targets).sum(axis=0)[classes] > 1
-        examples, classes = examples[counts], classes[counts]
+        examples, classes = examples[counts[classes]], classes[counts[classes]]
         by_group = np.argsort(group_of[examples], kind="stable")
         ends = np.cumsum(np.bincount(group_of[examples], minlength=int(group_of.max()) + 1))
-        self._of_group = np.split(classes[by_group], ends[:-1])
-        self._lacks = np.outer(shares, np.bincount(classes, minlength=1))
+        # Lists, since most groups are too small for numpy to be fast.
+        self._of_group = [of.tolist() for of in np.split(classes[by_group], ends[:-1])]
+        self._lacks = np.outer(shares, np.bincount(classes, minlength=1)).tolist()
         self._random = random
 
     def side(self, group: int, lacks: np.ndarray, /) -> int:
         """That which lacks most of its classes; by chance if it has none that count."""
         classes = self._of_group[group]
-        if not len(classes):
+        if not classes:
             chances = np.maximum(lacks, 0)
             return int(self._random.choice(len(SHARES), p=chances / chances.sum()))
-        lacking = np.where(lacks > 0, self._lacks[:, classes].sum(axis=1), -np.inf)
-        return int(np.where(lacking == lacking.max(), lacks, 0).argmax())
+        lacking = [sum(of_side[one] for one in classes) for of_side in self._lacks]
+        return max(np.flatnonzero(lacks > 0).tolist(), key=lambda side: (lacking[side], lacks[side]))
 
     def took(self, side: int, group: int) -> None:
         """A group went to a side."""
-        np.subtract.at(self._lacks[side], self._of_group[group], 1)
+        for one in self._of_group[group]:
+            self._lacks[side][one] -= 1
 
 
 def _classes(group_of: np.ndarray, targets: np.ndarray) -> np.ndarray:
