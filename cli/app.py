@@ -14,7 +14,6 @@ from repstore.cli import (
     making,
     mixes,
     near,
-    numbers,
     probes,
     saved,
     trained,
@@ -63,7 +62,6 @@ for command in (
 ):
     app.command()(command)
 trained.add_to(probes.probe)
-numbers.add_to(probes.probe)
 for name, of_saved in (("list", saved.list_), ("drop", saved.drop), ("apply", saved.apply)):
     probes.probe.command(name)(of_saved)
 app.add_typer(probes.probe, name="probe")

@@ -1,10 +1,10 @@
-"""Commands that train probes: ``repstore probe linear``, ``mlp``, ``mdl``."""
+"""Commands that train probes: ``repstore probe linear``, ``structural``, ``ridge`` and others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,7 +23,7 @@ from repstore.cli.options import (
     runs_of,
 )
 from repstore.cli.probes import ResamplesOption, RunsOption
-from repstore.cli.render import show, showing_progress
+from repstore.cli.render import Format, show, showing_progress
 from repstore.spec import SplitBy, TrainedName
 
 if TYPE_CHECKING:
@@ -63,13 +63,25 @@ SampleOption = Annotated[int | None, typer.Option(min=2, help="Only so many exam
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")]
 SaveOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Keep the probe of the first seed under this name (probe apply)."),
+    typer.Option(metavar="NAME", help="Keep the probe under this name, to apply it later (probe apply)."),
 ]
 FirstSeedOption = Annotated[int, typer.Option("--seed", min=0, help="The first of the seeds.")]
 
+MatrixOption = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="CSV, TSV, Parquet or npz: a column form, lemma, sense, word_id, text or text_id, and numbers.",
+    ),
+]
+FoldsOption = Annotated[
+    SplitBy,
+    typer.Option("--split-by", help="Not predicted from itself, beside a row of the table."),
+]
+
 ABOUT: dict[TrainedName, str] = {
     "linear": "Can a linear map read it from a layer? Logistic regression, with a control task.",
-    "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs repstore[train].",
+    "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs torch.",
     "mdl": "In how few bits can it be told, given a layer? The online code of a linear probe.",
 }
 EXAMPLES = {
@@ -84,7 +96,8 @@ def add_to(probe: typer.Typer) -> None:
     for name in ABOUT:
         help = f"{ABOUT[name]}\n\nExample: repstore probe {name} store/ {EXAMPLES[name]}"
         probe.command(name, help=help)(_command(name))
-    probe.command()(structural)
+    for command in (structural, ridge, abstraction):
+        probe.command()(command)
 
 
 def _command(name: TrainedName) -> Callable[..., None]:
@@ -159,20 +172,47 @@ def _saved(
         store,
         save,
         probe=name,
-        feature=one_of("--feature", features),  # type: ignore[arg-type]  # which the library checks
-        edges=one_of("--edges", of_pairs["edges"]),
-        run=one_of("--run", options.pop("run")),
+        feature=_one("--feature", features),  # type: ignore[arg-type]  # which the library checks
+        edges=_one("--edges", of_pairs["edges"]),
+        run=_one("--run", options.pop("run")),
         transform=transform,
         progress=progress,
         **options,
     )
 
 
-def one_of(option: str, given: list[str] | None) -> str | None:
+def _one(option: str, given: list[str] | None) -> str | None:
     """What an option says of the one probe that is kept."""
     if given and len(given) > 1:
         raise typer.BadParameter(f"--save keeps one probe, and {option} says {', '.join(given)}. Name one.")
     return given[0] if given else None
+
+
+def _ask(
+    name: Literal["structural", "ridge", "abstraction"],
+    store: Path,
+    run: list[str] | None,
+    layers: str,
+    transform: str | None,
+    options: dict[str, Any],
+    memory: str,
+    format: Format,
+    plot: Path | None,
+    save: str | None = None,
+) -> None:
+    """Ask a probe; of ``ridge``, keep a map if it is to be saved."""
+    import repstore
+
+    opened = open_store(store, transform)
+    runs = runs_of(opened, run)
+    options |= {"layer": layers_of(layers), "memory": bytes_of(memory)}
+    with showing_progress() as progress:
+        if save is None:
+            result = opened.probe(name, run=runs, **options, progress=progress)
+        else:
+            options |= {"run": _one("--run", runs), "transform": transform}
+            result = repstore.fit_ridge(store, save, **options, progress=progress)
+    show(result, format, plot)
 
 
 def structural(
@@ -192,23 +232,68 @@ def structural(
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
-    """Are distances of words those of their tree, under a linear map? Needs repstore[train].
+    """Are distances of words those of their tree, under a linear map? Needs torch.
 
     Example: repstore probe structural store/ --edges ud --layers 0,8,16 --plot trees.png
     """
-    opened = open_store(store, transform)
-    with showing_progress() as progress:
-        result = opened.probe(
-            "structural",
-            run=runs_of(opened, run),
-            layer=layers_of(layers),
-            edges=edges,
-            rank=rank,
-            sample=sample,
-            n_seeds=seeds,
-            seed=seed,
-            resamples=resamples,
-            memory=bytes_of(memory),
-            progress=progress,
-        )
-    show(result, format, plot)
+    options: dict[str, Any] = {"edges": edges, "rank": rank, "sample": sample}
+    options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
+    _ask("structural", store, run, layers, transform, options, memory, format, plot)
+
+
+def ridge(
+    store: StorePath,
+    matrix: MatrixOption,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    split_by: FoldsOption = "lemma",
+    where: WhereOption = None,
+    sample: SampleOption = None,
+    transform: TransformOption = None,
+    seeds: SeedsOption = 5,
+    seed: FirstSeedOption = 0,
+    resamples: ResamplesOption = 10_000,
+    memory: MemoryOption = "2GB",
+    save: SaveOption = None,
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """How well does a linear map of a layer predict a table of numbers, such as norms or voxels?
+
+    Example: repstore probe ridge store/ --matrix norms.csv --run smollm2/base --plot norms.png
+    """
+    options: dict[str, Any] = {"matrix": matrix, "split_by": split_by, "where": where, "sample": sample}
+    options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
+    _ask("ridge", store, run, layers, transform, options, memory, format, plot, save)
+
+
+def abstraction(
+    store: StorePath,
+    matrix: MatrixOption,
+    run: RunsOption = None,
+    layers: LayersOption = "all",
+    scale: Annotated[int, typer.Option(min=1, help="By which neighbors a dimension is seen.")] = 1,
+    split_by: FoldsOption = "lemma",
+    where: WhereOption = None,
+    sample: SampleOption = None,
+    transform: TransformOption = None,
+    seeds: SeedsOption = 5,
+    seed: FirstSeedOption = 0,
+    resamples: ResamplesOption = 10_000,
+    memory: MemoryOption = "2GB",
+    format: FormatOption = "table",
+    plot: PlotOption = None,
+) -> None:
+    """Do layers of many dimensions predict a table of numbers best? Both, and how they go together.
+
+    Example: repstore probe abstraction store/ --matrix norms.csv --run smollm2/base --plot phases.png
+    """
+    options: dict[str, Any] = {
+        "matrix": matrix,
+        "scale": scale,
+        "split_by": split_by,
+        "where": where,
+        "sample": sample,
+    }
+    options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
+    _ask("abstraction", store, run, layers, transform, options, memory, format, plot)

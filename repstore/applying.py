@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.analysis.inputs import Inputs, PairInputs, WordInputs
+from repstore.analysis.memory import check_fits
 from repstore.analysis.predictions import predict, predict_numbers
-from repstore.errors import ArgumentError, NotFoundError, ResultError
+from repstore.errors import ArgumentError, NotFoundError
 from repstore.examples import Which, columns_of, examples_of
 from repstore.kept_probes import Kept, kept_probe
 from repstore.results import ResultTable
@@ -167,14 +168,10 @@ def _check_fits(info: ProbeInfo, n_layers: int, memory: int, n_words: int, n: in
     Raises:
         ResultError: there is too little.
     """
+    of = "words" if info.feature is None else "pairs of words"
+    what = f"An answer for {n:,} {of} at {n_layers} layers"
     needed = _bytes_of(info, n_layers, n_words, n)
-    if needed > memory:
-        of = "words" if info.feature is None else "pairs of words"
-        raise ResultError(
-            f"An answer for {n:,} {of} at {n_layers} layers takes about {needed / 1e9:.2f} GB, and "
-            f"{max(memory, 0) / 1e9:.2f} GB are allowed. Ask about fewer with sample, or allow more with "
-            "memory."
-        )
+    check_fits(what, needed, memory, "Ask about fewer with sample, or allow more with memory.")
 
 
 def _bytes_of(info: ProbeInfo, n_layers: int, n_words: int, n: int) -> int:

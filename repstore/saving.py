@@ -122,7 +122,8 @@ def fit_probe(
         "seed": seed,
     }
     # What is in a table of labels counts, not where it stands.
-    content = None if isinstance(task.label, str) else digest(sorted(map(repr, task.label.labels.items())))
+    table = None if isinstance(task.label, str) else task.label
+    content = table and digest([table.key, *sorted(map(repr, table.labels.items()))])
 
     def question(lookup: Lookup, run: Run) -> dict[str, Any]:
         kind = lookup.edges(run, edges).kind if label in (ARCS, RELATIONS) else None

@@ -164,7 +164,7 @@ def test_what_cannot_be_kept_or_said_is_refused(made, tmp_path):
     assert not run_of(made, "m").frozen("probe", "new").root.exists()
     with repstore.open(made) as store:
         assert len(store.apply_probe("norms", run="m", memory=400_000))
-        with pytest.raises(ResultError, match="An answer for 119 words at 2 layers takes about"):
+        with pytest.raises(ResultError, match="An answer for 119 words at 2 layers takes at least"):
             store.apply_probe("norms", run="m", memory=250_000)
 
 
