@@ -1,13 +1,14 @@
 """The numbers and figures of docs/probing.md: its commands are run, and its tables made from what they say.
 
-A command of the page that ends with ``# NAME.csv`` has its result kept under that name, floats with four
+A command of the page that ends with ``# NAME.csv`` has its result kept under that name, floats with six
 decimals, and its figure beside it. The tables of the page stand below a comment that says what they show,
 
     <!-- NAME.csv: COLUMN, COLUMN ... -->                     rows as they are
     <!-- NAME.csv: COLUMN across COLUMN by COLUMN ... -->     one column for each value of the second
     <!-- ...; COLUMN = VALUE, VALUE; ... -->                  only these rows
 
-and end with a blank line. ``make probing`` does it all: python tests/probing_page.py FOLDER.
+and end with a blank line. ``make probing`` does it all: python tests/probing_page.py FOLDER; with names of
+results after it, only these are asked for again.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def steps(page: str) -> list[Step]:
 
 
 def result_of(step: Step, *more: str) -> Rows:
-    """Run a command and read what it says; every float with four decimals."""
+    """Run a command and read what it says; every float with six decimals."""
     wanted = ["--format", "csv"] if step.result else []
     outcome = repstore(*step.arguments, *more, *wanted)
     if outcome.code:
@@ -85,7 +86,7 @@ def rendered(page: str) -> str:
 def _short(value: str) -> str:
     if not re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", value):
         return value
-    return f"{float(value):.4f}"
+    return f"{float(value):.6f}"
 
 
 def _lines(rows: Rows, what: str) -> Iterator[str]:
@@ -117,11 +118,11 @@ def _line(cells: list[str]) -> str:
 
 
 def _cell(value: str) -> str:
-    return f"{float(value):.3f}" if re.fullmatch(r"-?\d+\.\d{4}", value) else value
+    return f"{float(value):.3f}" if re.fullmatch(r"-?\d+\.\d+", value) else value
 
 
-def main(folder: Path) -> None:
-    """Do all that the page says in a folder, and keep what it shows beside it."""
+def main(folder: Path, *names: str) -> None:
+    """Do all that the page says in a folder, and keep what it shows; only some results, if named."""
     page = PAGE.read_text(encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "data").exists():
@@ -129,6 +130,8 @@ def main(folder: Path) -> None:
     KEPT.mkdir(exist_ok=True)
     with chdir(folder):
         for step in steps(page):
+            if names and step.result is not None and step.result not in names:
+                continue
             start = time.monotonic()
             rows = result_of(step)
             print(f"{time.monotonic() - start:6.1f} s  {shlex.join(step.arguments)}", flush=True)
@@ -144,4 +147,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

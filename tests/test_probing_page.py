@@ -38,7 +38,11 @@ def test_every_number_of_the_text_is_one_of_those():
 
 
 def test_every_result_and_figure_is_there_and_no_other():
-    figures = {step.arguments[step.arguments.index("--plot") + 1] for step in KEPT.values() if "--plot" in step.arguments}
+    figures = {
+        step.arguments[step.arguments.index("--plot") + 1]
+        for step in KEPT.values()
+        if "--plot" in step.arguments
+    }
     assert {file.name for file in probing_page.KEPT.iterdir()} == set(KEPT) | figures
     assert all((probing_page.KEPT / figure).read_bytes().startswith(b"\x89PNG") for figure in figures)
 
@@ -46,6 +50,18 @@ def test_every_result_and_figure_is_there_and_no_other():
 def test_every_file_that_the_page_links_to_is_there():
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", PAGE)
     assert [target for target in targets if not (probing_page.PAGE.parent / target).exists()] == []
+
+
+def test_the_readme_prints_what_the_page_computes():
+    readme = (probing_page.ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.partition("```\nLinear probe of label")[2].partition("```")[0].splitlines()
+    names, *printed = [line.split() for line in block[1:]]
+    shown = {(row["run"], row["layer"]): row for row in probing_page.read("classes.csv")}
+    assert len(printed) == 3
+    for line in printed:
+        row = shown[line[0], line[1]]
+        columns = [name for name in names if name != "best" or row["best"]]
+        assert line == [f"{float(row[at]):.3f}" if "." in row[at] else row[at] for at in columns]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: " ".join(step.arguments))
@@ -75,7 +91,6 @@ def project(tmp_path_factory) -> Path:
     ("name", "options"),
     [
         ("classes.csv", ["--layers", "0,3"]),
-        ("relations.csv", ["--layers", "3"]),
         ("arcs.csv", ["--layers", "0,4"]),
         ("norms.csv", ["--layers", "2,5"]),
         ("pairs.csv", ["--layers", "4"]),
