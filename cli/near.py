@@ -147,7 +147,7 @@ def _found(opened: Store, word: str | int | None, asked: dict[str, Any]) -> Resu
 
 def _pick(several: SeveralWordsError) -> int:
     """Ask which use is meant."""
-    from repstore.storage.lookup import marked
+    from repstore.storage.uses import marked
 
     for n, use in enumerate(several.uses, 1):
         print(f"{n:>4}  {use['sense'] or '':<20}  {marked(use)}", file=sys.stderr)

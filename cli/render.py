@@ -42,6 +42,11 @@ WARN_SKIPPED = 0.01
 """Share of skipped words above which an ingest ends with a warning."""
 
 
+def say_removed(name: str, was_there: bool) -> None:
+    """Say what became of something that was to be removed."""
+    print(f"Removed {name}." if was_there else f"There was no {name}.")
+
+
 def show(result: ResultTable, format: Format, plot: Path | None = None) -> None:
     """Print a result, and draw it if asked to."""
     if plot is not None:

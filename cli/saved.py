@@ -19,7 +19,7 @@ from repstore.cli.options import (
     open_store,
 )
 from repstore.cli.probes import RunsOption
-from repstore.cli.render import show
+from repstore.cli.render import say_removed, show
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the probe, such as pos-linear.")]
 
@@ -44,7 +44,7 @@ def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
     import repstore
 
     was_there = repstore.drop_probe(store, name, run=run)
-    print(f"Removed {name}." if was_there else f"There was no {name}.")
+    say_removed(name, was_there)
 
 
 def apply(

@@ -1,10 +1,10 @@
-"""Commands that train probes: ``repstore probe linear``, ``mlp``, ``mdl``."""
+"""Commands that train probes: ``repstore probe linear``, ``structural``, ``ridge`` and others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,7 +23,7 @@ from repstore.cli.options import (
     runs_of,
 )
 from repstore.cli.probes import ResamplesOption, RunsOption
-from repstore.cli.render import show, showing_progress
+from repstore.cli.render import Format, show, showing_progress
 from repstore.spec import SplitBy, TrainedName
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ FoldsOption = Annotated[
 
 ABOUT: dict[TrainedName, str] = {
     "linear": "Can a linear map read it from a layer? Logistic regression, with a control task.",
-    "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs repstore[train].",
+    "mlp": "Can a probe with a hidden layer, of two capacities, read it from a layer? Needs torch.",
     "mdl": "In how few bits can it be told, given a layer? The online code of a linear probe.",
 }
 EXAMPLES = {
@@ -175,6 +175,25 @@ def _saved(
     )
 
 
+def _ask(
+    name: Literal["structural", "ridge", "abstraction"],
+    store: Path,
+    run: list[str] | None,
+    layers: str,
+    transform: str | None,
+    options: dict[str, Any],
+    memory: str,
+    format: Format,
+    plot: Path | None,
+) -> None:
+    """Ask a probe of which nothing is kept."""
+    opened = open_store(store, transform)
+    options |= {"run": runs_of(opened, run), "layer": layers_of(layers), "memory": bytes_of(memory)}
+    with showing_progress() as progress:
+        result = opened.probe(name, **options, progress=progress)
+    show(result, format, plot)
+
+
 def structural(
     store: StorePath,
     run: RunsOption = None,
@@ -192,26 +211,13 @@ def structural(
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
-    """Are distances of words those of their tree, under a linear map? Needs repstore[train].
+    """Are distances of words those of their tree, under a linear map? Needs torch.
 
     Example: repstore probe structural store/ --edges ud --layers 0,8,16 --plot trees.png
     """
-    opened = open_store(store, transform)
-    with showing_progress() as progress:
-        result = opened.probe(
-            "structural",
-            run=runs_of(opened, run),
-            layer=layers_of(layers),
-            edges=edges,
-            rank=rank,
-            sample=sample,
-            n_seeds=seeds,
-            seed=seed,
-            resamples=resamples,
-            memory=bytes_of(memory),
-            progress=progress,
-        )
-    show(result, format, plot)
+    options: dict[str, Any] = {"edges": edges, "rank": rank, "sample": sample}
+    options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
+    _ask("structural", store, run, layers, transform, options, memory, format, plot)
 
 
 def ridge(
@@ -234,23 +240,9 @@ def ridge(
 
     Example: repstore probe ridge store/ --matrix norms.csv --run smollm2/base --plot norms.png
     """
-    opened = open_store(store, transform)
-    with showing_progress() as progress:
-        result = opened.probe(
-            "ridge",
-            matrix=matrix,
-            run=runs_of(opened, run),
-            layer=layers_of(layers),
-            split_by=split_by,
-            where=where,
-            sample=sample,
-            n_seeds=seeds,
-            seed=seed,
-            resamples=resamples,
-            memory=bytes_of(memory),
-            progress=progress,
-        )
-    show(result, format, plot)
+    options: dict[str, Any] = {"matrix": matrix, "split_by": split_by, "where": where, "sample": sample}
+    options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
+    _ask("ridge", store, run, layers, transform, options, memory, format, plot)
 
 
 def abstraction(
@@ -274,21 +266,12 @@ def abstraction(
 
     Example: repstore probe abstraction store/ --matrix norms.csv --run smollm2/base --plot phases.png
     """
-    opened = open_store(store, transform)
-    with showing_progress() as progress:
-        result = opened.probe(
-            "abstraction",
-            matrix=matrix,
-            run=runs_of(opened, run),
-            layer=layers_of(layers),
-            scale=scale,
-            split_by=split_by,
-            where=where,
-            sample=sample,
-            n_seeds=seeds,
-            seed=seed,
-            resamples=resamples,
-            memory=bytes_of(memory),
-            progress=progress,
-        )
-    show(result, format, plot)
+    options: dict[str, Any] = {
+        "matrix": matrix,
+        "scale": scale,
+        "split_by": split_by,
+        "where": where,
+        "sample": sample,
+    }
+    options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
+    _ask("abstraction", store, run, layers, transform, options, memory, format, plot)

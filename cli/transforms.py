@@ -17,7 +17,7 @@ from repstore.cli.options import (
     bytes_of,
     layers_of,
 )
-from repstore.cli.render import show, showing_progress
+from repstore.cli.render import say_removed, show, showing_progress
 from repstore.spec import TransformKind
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the transform, such as pca64.")]
@@ -132,4 +132,4 @@ def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
     import repstore
 
     was_there = repstore.drop_transform(store, name, run=run)
-    print(f"Removed {name}." if was_there else f"There was no {name}.")
+    say_removed(name, was_there)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from repstore.errors import RepstoreError
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
-    from repstore.masks import show_transform
     from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
     from repstore.store import Store, open
-    from repstore.transforming import drop_transform, fit_transform, list_transforms
+    from repstore.transforming import drop_transform, fit_transform, list_transforms, show_transform
     from repstore.upkeep import repair, verify
 
 __version__ = version("repstore")
@@ -61,7 +60,7 @@ _HOMES = {
     "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
-    "show_transform": "repstore.masks",
+    "show_transform": "repstore.transforming",
     "verify": "repstore.upkeep",
     "open": "repstore.store",
 }

@@ -21,6 +21,7 @@ from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.correlation import pearson, spearman
 from repstore.analysis.dimension import Dimension, dimensions
 from repstore.analysis.space import space_of
+from repstore.analysis.tallies import resampled
 from repstore.corpus.matrices import ExternalMatrix, read_matrix
 from repstore.errors import ArgumentError
 from repstore.matrix_in_use import MatrixInUse, RidgeProbe, matrix_in_use
@@ -30,6 +31,7 @@ from repstore.spec import Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 from repstore.storage.vectors import LayerVectors
+from repstore.telling import Told
 
 FEWEST_LAYERS = 4
 """For a correlation to have an interval."""
@@ -103,12 +105,13 @@ def abstraction(
     """
     matrix, layers = read_matrix(asked.ridge.matrix), lasting(layers)
     of_runs = {run.label: run.stored_layers(layers, "Phases of abstraction") for run in runs}
+    told = Told(progress, 2 * sum(map(len, of_runs.values())))
     parts, notes = [], []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]
         found = matrix_in_use(lookup, together, matrix, asked.ridge)
         notes += notes_on(found, together[0], matrix, asked.ridge)
-        parts += [_table(found, run, of_runs[run.label], asked, progress) for run in together]
+        parts += [_table(found, run, of_runs[run.label], asked, told) for run in together]
     table = pa.concat_tables(parts)
     of_layers = [note for run in runs for note in _notes(table, run.label)]
     return _result(table, matrix, runs, asked, [*of_layers, NOTE_LAYERS, *notes])
@@ -119,15 +122,19 @@ def _table(
     run: Run,
     layers: Sequence[int],
     asked: Abstraction,
-    progress: Callable[[Progress], None],
+    told: Told,
 ) -> pa.Table:
     """The answer for one run, a row per layer."""
     of_dimension = []
-    for n, layer in enumerate(layers):
-        progress(Progress(f"Measuring {run.label}", n, len(layers), unit="layers"))
+    told.begin(f"Measuring {run.label}")
+    for layer in layers:
         of_dimension.append(_dimension(found, run, layer, asked))
-    scores = score_layers(found, run, layers, asked.ridge, progress)
-    low, high = bootstrap.interval(scores.resampled(Resampling(asked.ridge.resamples, asked.ridge.seed)))
+        told.done()
+    told.begin(f"Predicting from {run.label}")
+    scores = score_layers(found, run, layers, asked.ridge, told).scores
+    resampling = Resampling(asked.ridge.resamples, asked.ridge.seed)
+    low, high = bootstrap.interval(resampled(scores, resampling))
+    r_squared = np.array([one.score for one in scores])
     values = np.array([one.value for one in of_dimension])
     depth = max(1, run.info.spec.model.n_layers - 1)
     columns: dict[str, Any] = {
@@ -137,11 +144,11 @@ def _table(
         "dimension": values,
         "dimension_low": [one.low for one in of_dimension],
         "dimension_high": [one.high for one in of_dimension],
-        "r_squared": scores.r_squared,
+        "r_squared": r_squared,
         "low": low,
         "high": high,
     }
-    both = correlations(values, scores.r_squared)
+    both = correlations(values, r_squared)
     columns |= {name: [of.value] * len(layers) for name, of in both.items()}
     columns["n_words"] = [len(found.word_ids)] * len(layers)
     return pa.table({name: column_of(list(of)) for name, of in columns.items()})

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from repstore import keeping
+from repstore.analysis.memory import check_fits
 from repstore.analysis.predictions import predict
 from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
 from repstore.results import ResultTable
@@ -236,11 +237,8 @@ def _check(
                 f"{d_model:,}. Take a run of the model that it was trained on, or of one as wide."
             )
     needed = n_words * (WORD_BYTES + len(files) * ROW_BYTES)
-    if needed > memory:
-        raise ResultError(
-            f"An answer for {n_words:,} words at {len(files)} layers takes about {needed / 1e9:.2f} GB, and "
-            f"{memory / 1e9:.2f} GB are allowed. Ask about fewer with sample, or allow more with memory."
-        )
+    what = f"An answer for {n_words:,} words at {len(files)} layers"
+    check_fits(what, needed, memory, "Ask about fewer with sample, or allow more with memory.")
 
 
 def _said(

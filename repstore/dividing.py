@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from repstore.analysis.divisions import Division, divide
+from repstore.analysis.divisions import Division, check_divided, divide
 from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.spec import SplitBy
 from repstore.tasks import OF_EDGES, Task
@@ -98,7 +98,7 @@ def plans_of(task: Task, dividing: Dividing, by: SplitBy, seeds: range) -> list[
 
     Raises:
         NotFoundError: no example is in a split.
-        ResultError: too few groups to draw from, or none left to train on.
+        ResultError: too few groups to draw from, none left to train on, or splits that share words.
     """
     if dividing.train_on is None:
         return [_drawn(task, by, seed) for seed in seeds]
@@ -106,8 +106,14 @@ def plans_of(task: Task, dividing: Dividing, by: SplitBy, seeds: range) -> list[
 
 
 def _drawn(task: Task, by: SplitBy, seed: int) -> Plan:
-    loose = divide(task.texts, seed, targets=task.targets)
-    return Plan(seed, divide(task.lemmas, seed, targets=task.targets) if by == "lemma" else loose, loose)
+    if by == "text":
+        loose = divide(task.texts, seed, targets=task.targets)
+        return Plan(seed, loose, loose)
+    # Pairs join the texts of a lemma, all of them where senses made the pairs: texts that are kept apart
+    # would keep lemmas apart, too.
+    shared = np.arange(len(task)) if task.is_of_pairs else task.texts
+    strict, loose = (divide(groups, seed, targets=task.targets) for groups in (task.lemmas, shared))
+    return Plan(seed, strict, loose)
 
 
 def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
@@ -118,7 +124,17 @@ def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
         train, select = train[np.union1d(drawn.train, drawn.test)], train[drawn.select]
     else:
         select = _split(task, dividing.select_on)
+    if task.name.startswith(OF_EDGES) or not task.is_of_pairs:
+        # Splits of treebanks have sentences in common, such as "Yes." Pairs link texts of all splits.
+        train, select = (rows[~np.isin(task.texts[rows], task.texts[test])] for rows in (train, select))
+        train = train[~np.isin(task.texts[train], task.texts[select])]
+        if not (len(train) and len(select)):
+            raise ResultError(
+                f'All texts of split "{dividing.train_on}" are in "{dividing.evaluate_on}", too: none is '
+                "left to train on. Leave the splits out, and they are drawn."
+            )
     loose = Division(train, select, test)
+    check_divided(loose, task.words, "words")
     if by == "text":
         return Plan(seed, loose, loose)
     in_test = np.isin(task.lemmas, task.lemmas[test])
@@ -137,7 +153,7 @@ def _split(task: Task, name: str | None) -> np.ndarray:
     if not len(rows):
         known = {split for split in task.splits.tolist() if split is not None}
         hint = did_you_mean(str(name), known) if known else "They are in none: leave the splits out."
-        raise NotFoundError(f'No example with a {task.name} is in split "{name}". {hint}')
+        raise NotFoundError(f'No example of {task.name} is in split "{name}". {hint}')
     return rows
 
 

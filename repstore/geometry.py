@@ -9,14 +9,13 @@ from functools import reduce
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.space import space_of
 from repstore.belonging import Belonging
 from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.measures import MEASURES, Layer
-from repstore.results import Figure, ResultTable, column_of
+from repstore.results import Figure, ResultTable, table_of_rows
 from repstore.sampling import check_memory, check_sample, meeting, sampled
 from repstore.spec import Frame, Measure, Progress, layer_number
 from repstore.storage.lookup import Lookup
@@ -99,7 +98,7 @@ def measure_layers(
             rows.append({"run": run.label, "layer": key, "depth": depth} | _measured(layer, asked.measures))
     columns = [column for measure in asked.measures for column in MEASURES[measure].columns]
     return ResultTable(
-        pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),
+        table_of_rows(rows),
         _title(runs, asked, n_words),
         units={column.name: column.unit for column in columns},
         provenance={

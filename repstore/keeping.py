@@ -1,4 +1,4 @@
-"""What is frozen of the runs of a store, whatever it is: listed and removed."""
+"""What is frozen of the runs of a store, whatever it is: found as it was, listed and removed."""
 
 from __future__ import annotations
 

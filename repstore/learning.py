@@ -34,14 +34,14 @@ class Method:
     Attributes:
         name: such as ``linear``.
         learner: what learns.
-        in_threads: whether several layers may learn at once.
+        needs: bytes that a problem takes at least, if several layers may learn at once.
         measure: ``answers``: by test examples (accuracy, F1); ``bits``: by the code of training examples.
     """
 
     name: str
     learner: Learner
     measure: Measure = "answers"
-    in_threads: bool = True
+    needs: Callable[[Inputs, Problem], int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +50,8 @@ class Outcome:
 
     Attributes:
         score: lemmas apart, if that is asked for.
-        loose: otherwise; the same as `score` if it is not.
-        control: of the control task, over the same examples as `loose`.
+        loose: otherwise; the same answers as `score` if it is not.
+        control: of the control task, over the same examples and units as `loose`.
         first: the probe of the first seed, for `score`; None where there are several.
     """
 
@@ -69,7 +69,7 @@ class Lesson:
         task: what is predicted.
         plans: how its examples are divided, for each seed.
         units: of `Outcome.score`: which examples are drawn together. *Shape:* (n,), int64.
-        loose_units: of the others. *Shape:* (n,), int64.
+        loose_units: of the others, which control tasks need (`_of_types`). *Shape:* (n,), int64.
         strict, loose, control: a problem for each seed.
     """
 
@@ -103,7 +103,7 @@ class Lesson:
             task,
             plans,
             _numbers(task.lemmas if apart else task.texts),
-            _numbers(task.texts),
+            _numbers(_of_types(task)),
             problems("strict") if apart else loose,
             loose,
             problems("loose", controlled=True),
@@ -140,9 +140,7 @@ def learn(
             for one in _learned(method, _pairs(vectors, rows, feature, problem), [problem], memory, progress)
         ]
     else:
-        inputs: Inputs = (
-            WordInputs(vectors, rows[:, 0]) if feature is None else _pairs(vectors, rows, feature, None)
-        )
+        inputs = _as_stored(vectors, rows, feature)
         learned = _learned(method, inputs, together, memory, progress)
     n_seeds = len(lesson.plans)
     strict, control, loose = (learned[start : start + n_seeds] for start in range(0, 3 * n_seeds, n_seeds))
@@ -152,6 +150,22 @@ def learn(
         _tally(control, lesson.loose_units),
         strict[0].fitted,
     )
+
+
+def n_at_once(
+    lesson: Lesson,
+    method: Method,
+    vectors: LayerVectors,
+    rows: np.ndarray,
+    feature: PairFeature | None,
+    memory: int,
+) -> int:
+    """How many layers may learn at once: as many as have memory enough, at least one."""
+    if method.needs is None:
+        return 1
+    inputs = _as_stored(vectors, rows, feature)
+    least = max(method.needs(inputs, problem) for problem in (*lesson.strict, *lesson.loose))
+    return max(1, memory // least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +215,10 @@ def _tally(scored: Sequence[_Scored], units: np.ndarray) -> Tally:
     return Tally.of([(one.examples, *one.worth) for one in scored], units, n_units)
 
 
+def _as_stored(vectors: LayerVectors, rows: np.ndarray, feature: PairFeature | None) -> Inputs:
+    return WordInputs(vectors, rows[:, 0]) if feature is None else _pairs(vectors, rows, feature, None)
+
+
 def _pairs(
     vectors: LayerVectors, rows: np.ndarray, feature: PairFeature, problem: Problem | None
 ) -> PairInputs:
@@ -210,6 +228,16 @@ def _pairs(
     words = np.unique(rows[problem.train])
     found = moments(vectors.take(words[start : start + AT_ONCE]) for start in range(0, len(words), AT_ONCE))
     return PairInputs(vectors, rows, feature, found.mean, (found.std > 0) / (found.std + EPSILON))
+
+
+def _of_types(task: Task) -> np.ndarray:
+    """What is drawn together where a score is held against that of its control task. *Shape:* (n,), int64.
+
+    All uses of a word type have one control label, so they are right or wrong together: drawing texts would
+    say that selectivity is more certain than it is. Lemmas are of whole types, and have classes in common.
+    Of one lemma alone there is nothing else to draw than texts; of edges, their lemmas are their texts.
+    """
+    return task.lemmas if len(np.unique(task.lemmas)) > 1 else task.texts
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ from repstore.analysis.inputs import Inputs, MeanInputs, WordInputs
 from repstore.analysis.regression import FEWEST_GROUPS, joined
 from repstore.analysis.targets import Targets
 from repstore.corpus.matrices import ExternalMatrix
-from repstore.errors import ArgumentError, ResultError, check_choice
-from repstore.sampling import check_memory, check_sample, meeting, sampled
+from repstore.errors import ResultError, check_choice
+from repstore.sampling import check_draws, check_memory, check_sample, meeting, sampled
 from repstore.spec import MEMORY, LayerKey, SplitBy
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Run
@@ -34,7 +34,8 @@ class RidgeProbe:
     Attributes:
         matrix: the table (`corpus.matrices.read_matrix`).
         split_by: what no fold shares with those it is predicted from, beside the key of the table: lemmas or
-            texts; None: nothing else. Where the key is of texts, it is texts.
+            texts, those that read the same being one; None: nothing else. Where the key is of texts, it is
+            texts.
         n_seeds: how many draws of folds.
         seed: decides them, and the sample, controls and resamples.
         where: an SQL condition on the words; None for all.
@@ -57,10 +58,7 @@ class RidgeProbe:
             check_choice("split_by", self.split_by, get_args(SplitBy))
         check_sample(self.sample, self.seed, FEWEST_GROUPS)
         check_memory(self.memory)
-        if self.n_seeds < 1:
-            raise ArgumentError(f"n_seeds is {self.n_seeds}; at least 1 is needed.")
-        if self.resamples < 0:
-            raise ArgumentError(f"resamples is {self.resamples}; it must not be negative.")
+        check_draws(self.n_seeds, self.resamples)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +115,11 @@ def matrix_in_use(
     starts = None
     if matrix.key in TEXTS:
         word_ids, starts, numbers = _texts(known.texts[rows], word_ids, numbers, asked)
-        groups = numbers
+        groups = joined(numbers, known.reads_as[rows_of(known.word_ids, word_ids[starts[:-1]])])
     else:
         kept = sampled(np.arange(len(word_ids)), asked.sample, asked.seed)
         word_ids, numbers, rows = word_ids[kept], numbers[kept], rows[kept]
-        beside = {"lemma": [known.lemmas[rows]], "text": [known.texts[rows]], None: []}[asked.split_by]
+        beside = {"lemma": [known.lemmas[rows]], "text": [known.reads_as[rows]], None: []}[asked.split_by]
         groups = joined(numbers, *beside)
     present, keys = np.unique(numbers, return_inverse=True)
     targets = Targets(matrix.values[present], keys)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from repstore.analysis.labelled import LabelledPairs
+from repstore.analysis.labelled import LabelledRows
 from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.keeping import as_it_was, drop
 from repstore.mix_tables import table_of_all, table_of_learned
+from repstore.pair_sides import pair_sides
 from repstore.results import ResultTable
 from repstore.sampling import check_memory
 from repstore.spec import MEMORY, MixKind, Progress
@@ -27,14 +27,6 @@ from repstore.storage.mixes import MixInfo, read_mix_info, write_mix
 from repstore.storage.opened import Layers, Run
 from repstore.storage.pairs import ALL
 from repstore.storage.runs import open_store
-
-HELD_OUT = 4
-"""One lemma in so many is kept to choose by, where no split is."""
-
-LEMMAS = """
-SELECT word_id, coalesce(lemma, form) AS lemma FROM words WHERE word_id IN (SELECT unnest($word_ids))
-"""
-SPLITS = "SELECT DISTINCT split FROM pairs WHERE corpus_id = $corpus_id AND label IS NOT NULL"
 
 
 def fit_mix(
@@ -68,7 +60,7 @@ def fit_mix(
         train_on: split of the pairs to learn from, "all" for every pair; unless given, "train" if there is
             one, else "dev", else "all".
         select_on: split of the pairs by which the training ends; unless given, "dev" beside "train", and else
-            the pairs of every fourth lemma of `train_on`, drawn with `seed`, which are not learned from.
+            a fifth of the pairs of `train_on`, by lemmas drawn with `seed`, which are not learned from.
         seed: decides these lemmas, the order of the pairs, and where ``attention`` starts.
         memory: bytes to work in.
         progress: told how many epochs are done.
@@ -101,7 +93,7 @@ def fit_mix(
         lookup = Lookup(layout, catalog)
         opened = lookup.run(run)
         layers = sorted(opened.stored_layers(layer, "Mixes"))
-        train_on, select_on = _splits(catalog, opened, train_on, select_on)
+        train_on, select_on = _splits(lookup, opened, train_on, select_on)
         command = _command(name, opened, kind, layers, train_on, select_on, seed)
         about = {
             "kind": kind,
@@ -114,20 +106,19 @@ def fit_mix(
         if as_it_was(place, opened, read_mix_info, lambda info: _otherwise(info, about)) is not None:
             known = read_mix_of(opened.folder, name, opened.label)
             return table_of_learned(opened, *known, ["It was there already: nothing was done."])
-        sides = _sides(lookup, catalog, opened, train_on, select_on, seed)
+        train, select, notes = _pairs(lookup, opened, train_on, select_on, seed)
         learned = learn_mix(
             kind,
             [opened.vectors.layer(number) for number in layers],
-            sides.train,
-            sides.select,
+            train,
+            select,
             seed=seed,
             memory=memory,
             progress=lambda n: progress(Progress("Learning the mix", n, 0, unit="epochs")),
         )
         arrays = dict(learned.mix.arrays) | {"losses": np.array([learned.before, learned.after])}
-        word_ids = opened.vectors.word_ids[np.unique(sides.train.rows)]
+        word_ids = opened.vectors.word_ids[train.words]
         info = write_mix(place, word_ids, arrays, about)
-    notes = sides.notes
     if not learned.epoch:
         notes = [*notes, "Training made nothing better: this is the mix it started from."]
     return table_of_learned(opened, info, Mix(kind, info.layers, arrays), notes)
@@ -156,15 +147,13 @@ def drop_mix(store: str | Path, name: str, *, run: str | None = None) -> bool:
     return drop(store, "mix", name, run)
 
 
-def _splits(
-    catalog: Catalog, run: Run, train_on: str | None, select_on: str | None
-) -> tuple[str, str | None]:
+def _splits(lookup: Lookup, run: Run, train_on: str | None, select_on: str | None) -> tuple[str, str | None]:
     """Splits to learn from and to choose by; None for some lemmas of the former.
 
     Raises:
         ArgumentError: they are the same.
     """
-    known = catalog.query(SPLITS, {"corpus_id": run.info.spec.corpus_id})["split"].to_pylist()
+    known = lookup.pair_splits(run, "label")
     if train_on is None:
         train_on = next((split for split in ("train", "dev") if split in known and split != select_on), ALL)
         if select_on is None and train_on == "train" and "dev" in known:
@@ -201,38 +190,17 @@ def _otherwise(info: MixInfo, about: dict[str, Any]) -> list[str]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Sides:
-    """The pairs to learn from and to choose by, and what a reader has to know of them."""
+def _pairs(
+    lookup: Lookup, run: Run, train_on: str, select_on: str | None, seed: int
+) -> tuple[LabelledRows, LabelledRows, list[str]]:
+    """The pairs to learn from, those to choose by, without a lemma of the former, and what is said of them.
 
-    train: LabelledPairs
-    select: LabelledPairs
-    notes: list[str]
-
-
-def _sides(
-    lookup: Lookup, catalog: Catalog, run: Run, train_on: str, select_on: str | None, seed: int
-) -> _Sides:
-    asked = [train_on] if select_on is None else [train_on, select_on]
-    found = [lookup.pairs(run, "label", split, None) for split in asked]
-    words = [np.stack([pairs.word_a, pairs.word_b], axis=1) for pairs in found]
-    names = catalog.query(LEMMAS, {"word_ids": np.unique(np.concatenate(words)).tolist()})
-    known = sorted(set(names["lemma"].to_pylist()))
-    numbers = {lemma: n for n, lemma in enumerate(known)}
-    of = {row["word_id"]: numbers[row["lemma"]] for row in names.to_pylist()}
-    both, n_missing = [], 0
-    for pairs, word_ids in zip(found, words, strict=True):
-        rows = run.vectors.rows(word_ids)
-        lemmas = np.array([[of[word] for word in pair] for pair in word_ids.tolist()], np.int64)
-        there = (rows >= 0).all(axis=1)
-        n_missing += int((~there).sum())
-        both.append(LabelledPairs(rows[there], lemmas[there], pairs.values[there] == 1))
-    if select_on is None:
-        train, select = _divided(both[0], train_on, seed)
-    else:
-        train, select = both
+    Raises:
+        ResultError: none is left to choose by.
+    """
+    sides = pair_sides(lookup, run, train_on, select_on or train_on, seed)
+    train, select, notes = sides.train, sides.select, sides.notes
     apart = np.all(~np.isin(select.lemmas, train.lemmas), axis=1)
-    notes = [f"{n_missing} pairs are left out: a word of theirs has no vector."] if n_missing else []
     if not apart.all():
         notes.append(f"{(~apart).sum()} pairs to choose by are left out: a lemma of theirs is learned from.")
     if not apart.any():
@@ -240,25 +208,7 @@ def _sides(
             f'Every pair of "{select_on or train_on}" has a lemma that is learned from, so none can say '
             "when to end. Leave out select_on, or name another split."
         )
-    select = select.some(apart)
+    select = select.where(apart)
     chosen = f'"{select_on}"' if select_on else f'other lemmas of "{train_on}"'
     notes.append(f'Learned from {len(train):,} pairs of "{train_on}", chosen by {len(select):,} of {chosen}.')
-    return _Sides(train, select, notes)
-
-
-def _divided(pairs: LabelledPairs, split: str, seed: int) -> tuple[LabelledPairs, LabelledPairs]:
-    """Pairs to learn from and to choose by, apart by the lemma of their first word.
-
-    Raises:
-        ResultError: there are too few lemmas.
-    """
-    lemmas = np.unique(pairs.lemmas[:, 0])
-    if len(lemmas) < 2:
-        raise ResultError(
-            f'The pairs of "{split}" are of {len(lemmas)} lemma, and no lemma may be both learned from and '
-            "chosen by. Name a split to choose by with select_on."
-        )
-    n_held = max(1, len(lemmas) // HELD_OUT)
-    held = np.random.default_rng(seed).permutation(lemmas)[:n_held]
-    is_held = np.isin(pairs.lemmas[:, 0], held)
-    return pairs.some(~is_held), pairs.some(is_held)
+    return train, select, notes

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.aligned import Aligned
 from repstore.analysis.external import FEWEST_PAIRS, rsa_with
 from repstore.analysis.space import space_of
 from repstore.corpus.similarities import Similarities, read_similarities
 from repstore.errors import ResultError, check_choice
-from repstore.results import Figure, ResultTable, column_of
+from repstore.results import Figure, ResultTable, table_of_rows
 from repstore.sampling import meeting
 from repstore.spec import Frame
 from repstore.storage.lookup import Lookup
@@ -66,7 +65,7 @@ def compare_with(
                 }
             )
     return ResultTable(
-        pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),
+        table_of_rows(rows),
         f"Cosines against the similarities of {path.name}" + ("" if where is None else f" where {where}"),
         units={"spearman": "rank correlation with the table", "pearson": "correlation with the table"},
         provenance={

@@ -7,15 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_overloads, get_type_hints, overload
 
-from repstore.analysis.bootstrap import Resampling
-from repstore.analysis.clustering import Clusters
-from repstore.analysis.wsd import Centroids, Nearest
 from repstore.errors import ArgumentError, NotFoundError, did_you_mean
-from repstore.pair_scores import PairProbe
-from repstore.probing import Against, probe_pairs
+from repstore.probing import ask_pairs
 from repstore.results import ResultTable
-from repstore.sense_probing import probe_senses
-from repstore.senses_in_use import SenseProbe
+from repstore.sense_probing import ask_senses
 from repstore.spec import (
     MEMORY,
     Clustering,
@@ -27,12 +22,19 @@ from repstore.spec import (
     Target,
     Threshold,
     TrainedName,
-    is_mix,
 )
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Runs
-from repstore.storage.pairs import ALL
 from repstore.trained_questions import Features, ask_matrix, ask_structural, ask_trained
+
+ASK: dict[str, Callable[..., ResultTable]] = {
+    **dict.fromkeys(("wic", "pairs"), ask_pairs),
+    **dict.fromkeys(("knn-wsd", "centroid-wsd", "wsi"), ask_senses),
+    **dict.fromkeys(get_args(TrainedName), ask_trained),
+    "structural": ask_structural,
+    **dict.fromkeys(("ridge", "abstraction"), ask_matrix),
+}
+"""What answers each probe."""
 
 
 class Probes:
@@ -284,7 +286,8 @@ class Probes:
               random_v_measure, n_words, n_lemmas, n_trivial, n_several and n_missing (words left out).
             - ``linear``, ``mlp``, ``mdl``: accuracy, f1 or compression, seeds_low and seeds_high (interval of
               the mean over seeds), majority, layer_0, lemmas_shared (the score if lemmas are not kept apart),
-              control (score of the control task), selectivity with its low and high, n_train, n_select,
+              control (score of the control task), selectivity with its low and high (resamples of lemmas,
+              of edges of texts, since a word type has one label in the control task), n_train, n_select,
               n_test, n_classes, n_parameters, and setting (the penalty, or the epoch, that was chosen).
             - ``structural``: uuas, spearman, chain and chain_spearman (words as far apart as in the
               sentence), and the same.
@@ -304,16 +307,7 @@ class Probes:
                 raise ArgumentError(f'The probe "{name}" has no option "{option}". {hint}')
         asked = signature.bind(self, name, **options)
         asked.apply_defaults()
-        ask: Callable[..., ResultTable] = _senses
-        if name in ("wic", "pairs"):
-            ask = _pairs
-        elif name in get_args(TrainedName):
-            ask = ask_trained
-        elif name == "structural":
-            ask = ask_structural
-        elif name in ("ridge", "abstraction"):
-            ask = ask_matrix
-        return ask(self._lookup, name, **asked.kwargs)
+        return ASK[name](self._lookup, name, **asked.kwargs)
 
 
 def _signature_of(name: str) -> inspect.Signature:
@@ -325,79 +319,3 @@ def _signature_of(name: str) -> inspect.Signature:
             return inspect.signature(overloaded)
         names += here
     raise NotFoundError(f'No probe "{name}". {did_you_mean(str(name), names)}')
-
-
-def _pairs(
-    lookup: Lookup,
-    name: str,
-    *,
-    run: Runs,
-    run_b: str | None,
-    layer: Layers,
-    target: Target | None,
-    standardize: Standardize,
-    threshold: Threshold,
-    pos: str | None,
-    select_on: str,
-    evaluate_on: str | None,
-    against: str | int | tuple[str, LayerKey] | None,
-    resamples: int,
-    seed: int,
-) -> ResultTable:
-    opened = lookup.several(run)
-    if name == "wic" and target not in (None, "label"):
-        raise ArgumentError(f'The probe "wic" is of labels, not of "{target}". Ask for the probe "pairs".')
-    asked = PairProbe(
-        "label" if name == "wic" else target,
-        standardize,
-        threshold,
-        select_on,
-        evaluate_on,
-        pos,
-        Resampling(resamples, seed),
-    )
-    second = lookup.run(run_b) if run_b is not None else None
-    return probe_pairs(lookup, name, opened, second, layer, _against(lookup, against), asked)
-
-
-def _senses(
-    lookup: Lookup,
-    name: str,
-    *,
-    run: Runs,
-    layer: Layers,
-    evaluate_on: str | Sequence[str] | None,
-    standardize: Frame,
-    pos: str | None,
-    lemma: str | None,
-    resamples: int,
-    seed: int,
-    train_on: str | None = None,
-    k: int = 1,
-    method: Clustering = "kmeans",
-) -> ResultTable:
-    opened = lookup.several(run)
-    rules: dict[str, Nearest | Centroids | Clusters] = {
-        "knn-wsd": Nearest(k),
-        "centroid-wsd": Centroids(),
-        "wsi": Clusters(method, seed),
-    }
-    if evaluate_on is None:
-        evaluate_on = ALL if train_on is None else "test"
-    splits = (evaluate_on,) if isinstance(evaluate_on, str) else tuple(evaluate_on)
-    asked = SenseProbe(rules[name], train_on, splits, standardize, pos, lemma, Resampling(resamples, seed))
-    return probe_senses(lookup, name, opened, layer, asked)
-
-
-def _against(lookup: Lookup, given: str | int | tuple[str, LayerKey] | None) -> Against | None:
-    match given:
-        case None:
-            return None
-        case str() if is_mix(given):
-            return Against(None, given)
-        case str():
-            return Against(lookup.run(given), None)
-        case (str(run), layer):
-            return Against(lookup.run(run), layer)
-        case layer:
-            return Against(None, layer)

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
+from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.scoring import Scores
 from repstore.errors import ArgumentError, NotFoundError
 from repstore.pair_scores import PairProbe, PairsInUse, pairs_in_use, scores_of
 from repstore.results import Figure, ResultTable
-from repstore.spec import LayerKey, Target, layer_number
+from repstore.spec import LayerKey, Standardize, Target, Threshold, is_mix, layer_number
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run, lasting
+from repstore.storage.opened import Layers, Run, Runs, lasting
 from repstore.storage.pairs import ALL
 
 
@@ -27,6 +28,54 @@ class Against:
 
     run: Run | None
     layer: LayerKey | None
+
+
+def ask_pairs(
+    lookup: Lookup,
+    name: str,
+    *,
+    run: Runs,
+    run_b: str | None,
+    layer: Layers,
+    target: Target | None,
+    standardize: Standardize,
+    threshold: Threshold,
+    pos: str | None,
+    select_on: str,
+    evaluate_on: str | None,
+    against: str | int | tuple[str, LayerKey] | None,
+    resamples: int,
+    seed: int,
+) -> ResultTable:
+    """Ask about the pairs of corpora, as `Store.probe` does."""
+    opened = lookup.several(run)
+    if name == "wic" and target not in (None, "label"):
+        raise ArgumentError(f'The probe "wic" is of labels, not of "{target}". Ask for the probe "pairs".')
+    asked = PairProbe(
+        "label" if name == "wic" else target,
+        standardize,
+        threshold,
+        select_on,
+        evaluate_on,
+        pos,
+        Resampling(resamples, seed),
+    )
+    second = lookup.run(run_b) if run_b is not None else None
+    return probe_pairs(lookup, name, opened, second, layer, _against(lookup, against), asked)
+
+
+def _against(lookup: Lookup, given: str | int | tuple[str, LayerKey] | None) -> Against | None:
+    match given:
+        case None:
+            return None
+        case str() if is_mix(given):
+            return Against(None, given)
+        case str():
+            return Against(lookup.run(given), None)
+        case (str(run), layer):
+            return Against(lookup.run(run), layer)
+        case layer:
+            return Against(None, layer)
 
 
 def probe_pairs(
@@ -62,16 +111,19 @@ def probe_pairs(
             _check_same_corpus(run, other)
     layers = lasting(layers)
     rows: list[dict[str, Any]] = []
-    targets = set()
+    targets, seen = set(), []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]
         pairs = pairs_in_use(lookup, [*together, *others], asked)
         targets.add(pairs.target)
         for run in together:
             rows += _rows(pairs, run, second, run.layers(layers), against, asked)
+            tested = np.stack([pairs.evaluation.word_a, pairs.evaluation.word_b])
+            if pairs.target == "label":
+                seen += run.notes_on_seen(run.layers(layers), tested)
     if len(targets) > 1:
         raise ArgumentError("Some of these corpora have labels and some ratings. Say which with target.")
-    return _result(name, rows, targets.pop(), runs, second, against, asked)
+    return _result(name, rows, targets.pop(), runs, second, against, asked, seen)
 
 
 def _rows(
@@ -144,6 +196,7 @@ def _result(
     second: Run | None,
     against: Against | None,
     asked: PairProbe,
+    seen: Sequence[str],
 ) -> ResultTable:
     main = "accuracy" if target == "label" else "spearman"
     evaluate_on = asked.evaluate_on or ("test" if target == "label" else ALL)
@@ -166,6 +219,7 @@ def _result(
     notes = [scoring.NOTE_BEST] if asked.resampling.n else []
     if any(row["n_missing"] for row in rows):
         notes.append("n_missing pairs are left out: a word of theirs has no vector in one of these runs.")
+    notes += seen
     provenance = {
         "probe": name,
         "runs": [run.info.run_id for run in runs],

@@ -156,7 +156,7 @@ class ResultTable:
             )
 
     def _plot_panels(self, path: Path, shape: Figure) -> None:
-        drawn = [(y, band) for y, band in shape.panels if any(map(_is_finite, self[y]))]
+        drawn = [(y, band) for y, band in shape.panels if y in self.columns and any(map(_is_finite, self[y]))]
         if not drawn:
             raise ArgumentError(" ".join([f'"{self.title}" has no value to draw.', *self.notes]))
         panels = [
@@ -188,7 +188,10 @@ class ResultTable:
             if places:
                 rows.sort(key=lambda row: is_mix(row[shape.x]))
                 n_joined = sum(not is_mix(row[shape.x]) for row in rows)
-            xs, ys, *ends = ([row[at] for row in rows] for at in (shape.x, y, *(band or ())))
+            ends_of = [
+                end for end in band or () if end in self.columns
+            ]  # dropped where nothing was resampled
+            xs, ys, *ends = ([row[at] for row in rows] for at in (shape.x, y, *ends_of))
             low, high = ends or (None, None)
             level = None
             if y == shape.y and shape.level in self.columns and not self._levels(shape, y):
@@ -242,6 +245,11 @@ def column_of(values: Sequence[Any]) -> pa.Array:
     """A column whose type does not hang on which values there are; NaN is null."""
     is_float = any(isinstance(value, float) for value in values)
     return pa.array(values, pa.float64() if is_float else None, from_pandas=True)
+
+
+def table_of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """A table of rows that all have the columns of the first (`column_of`)."""
+    return pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]})
 
 
 def _is_finite(value: Any) -> bool:

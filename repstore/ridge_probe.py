@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +12,17 @@ import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
 from repstore.analysis.bootstrap import Resampling
-from repstore.analysis.regression import predict
-from repstore.analysis.scoring import Scores
+from repstore.analysis.regression import Predicted, predict
+from repstore.analysis.tallies import Tally
 from repstore.analysis.targets import control_targets
 from repstore.corpus.matrices import ExternalMatrix, read_matrix
 from repstore.matrix_in_use import TEXTS, MatrixInUse, RidgeProbe, matrix_in_use
-from repstore.results import Figure, ResultTable, column_of
+from repstore.results import Figure, ResultTable, table_of_rows
 from repstore.spec import LayerKey, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
+from repstore.telling import Told
+from repstore.trained_tables import scored
 
 UNITS = {
     "r_squared": "1 - SSE / SST, of folds with other groups",
@@ -40,43 +41,17 @@ NOTE_CONTROL = (
 
 @dataclass(frozen=True, eq=False)
 class LayerScores:
-    """How well layers of a run predict a table, summed over draws of folds.
+    """How well layers of a run predict a table.
 
     Attributes:
-        explained: SST - SSE of each group. *Shape:* (n_layers, n_groups), float64.
-        total: SST of each group, the same at every layer. *Shape:* (n_groups,), float64.
-        by_seed: R² of every draw. *Shape:* (n_layers, n_seeds), float64.
-        control: R² of the control, the mean of draws. *Shape:* (n_layers,), float64.
+        scores: of each layer, SST - SSE of SST, for every draw of folds and group.
+        controls: the same of the control.
         r: mean correlation over targets and draws. *Shape:* (n_layers,), float64.
     """
 
-    explained: np.ndarray
-    total: np.ndarray
-    by_seed: np.ndarray
-    control: np.ndarray
+    scores: Sequence[Tally]
+    controls: Sequence[Tally]
     r: np.ndarray
-
-    @property
-    def r_squared(self) -> np.ndarray:
-        """1 - SSE / SST, over all groups and draws; NaN if all targets are constant. *Shape:* (n_layers,)."""
-        total = float(self.total.sum())
-        values: np.ndarray = self.explained.sum(axis=1) / (total or math.nan)
-        return values
-
-    def resampled(self, resampling: Resampling) -> np.ndarray:
-        """R² over resamples of the groups. *Shape:* (n_layers, n_resamples), float64."""
-        return bootstrap.of_ratios(self.explained, self.total, resampling)
-
-    def of_seeds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The ends of Student's 95 % interval over draws; NaN of one. *Shape of each:* (n_layers,)."""
-        from scipy.stats import t
-
-        n = self.by_seed.shape[1]
-        if n == 1:
-            return (np.full(len(self.by_seed), np.nan),) * 2
-        mean = self.by_seed.mean(axis=1)
-        half = t.ppf((1 + bootstrap.LEVEL) / 2, n - 1) * self.by_seed.std(axis=1, ddof=1) / math.sqrt(n)
-        return mean - half, mean + half
 
 
 def probe_ridge(
@@ -106,46 +81,47 @@ def probe_ridge(
     """
     matrix, layers = read_matrix(asked.matrix), lasting(layers)
     of_runs = {run.label: run.layers(layers) for run in runs}
-    parts, notes = [], []
+    told = Told(progress, sum(len(run.after_layer_0(of_runs[run.label])) for run in runs))
+    rows, notes = [], []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]
         found = matrix_in_use(lookup, together, matrix, asked)
         notes += notes_on(found, together[0], matrix, asked)
         for run in together:
-            wanted = run.after_layer_0(of_runs[run.label])
-            scores = score_layers(found, run, wanted, asked, progress)
-            parts.append(_table(found, scores, run, wanted, of_runs[run.label], asked))
-    return _result(pa.concat_tables(parts), matrix, runs, asked, [*notes, NOTE_CONTROL])
+            rows += _rows(found, run, of_runs[run.label], asked, told)
+    table = table_of_rows(rows)
+    return _result(table, matrix, runs, asked, [*notes, NOTE_CONTROL])
 
 
 def score_layers(
-    found: MatrixInUse,
-    run: Run,
-    layers: Sequence[LayerKey],
-    asked: RidgeProbe,
-    progress: Callable[[Progress], None],
+    found: MatrixInUse, run: Run, layers: Sequence[LayerKey], asked: RidgeProbe, told: Told
 ) -> LayerScores:
     """Predict the targets, and the control, from some layers of a run, with every draw of folds.
 
     Raises:
         ResultError: fewer than 10 groups, or too little memory.
     """
-    explained, total = np.zeros((len(layers), found.n_groups)), np.zeros(found.n_groups)
-    by_seed, control, r = np.empty((3, len(layers), asked.n_seeds))
+    scores, controls, r = [], [], np.empty((len(layers), asked.n_seeds))
     for n, layer in enumerate(layers):
-        progress(Progress(f"Predicting from {run.label}", n, len(layers), unit="layers"))
         inputs = found.inputs(run, layer)
+        of_table, of_control = [], []
         for draw in range(asked.n_seeds):
             seed = asked.seed + draw
             both = [found.targets, control_targets(found.targets, seed)]
-            of_table, of_control = predict(inputs, both, found.groups, seed=seed, memory=asked.memory)
-            explained[n] += np.bincount(found.groups, of_table.explained)
-            if n == 0:
-                total += np.bincount(found.groups, of_table.total)
-            by_seed[n, draw], control[n, draw] = of_table.pooled, of_control.pooled
-            defined = of_table.r[~np.isnan(of_table.r)]
+            predicted, control = predict(inputs, both, found.groups, seed=seed, memory=asked.memory)
+            of_table.append(predicted)
+            of_control.append(control)
+            defined = predicted.r[~np.isnan(predicted.r)]
             r[n, draw] = defined.mean() if len(defined) else np.nan
-    return LayerScores(explained, total, by_seed, control.mean(axis=1), r.mean(axis=1))
+        scores.append(_tally(of_table, found))
+        controls.append(_tally(of_control, found))
+        told.done()
+    return LayerScores(scores, controls, r.mean(axis=1))
+
+
+def _tally(draws: Sequence[Predicted], found: MatrixInUse) -> Tally:
+    every = np.arange(len(found.groups))
+    return Tally.of([(every, one.explained, one.total) for one in draws], found.groups, found.n_groups)
 
 
 def notes_on(found: MatrixInUse, run: Run, matrix: ExternalMatrix, asked: RidgeProbe) -> list[str]:
@@ -177,46 +153,32 @@ def notes_on(found: MatrixInUse, run: Run, matrix: ExternalMatrix, asked: RidgeP
     return notes
 
 
-def _table(
-    found: MatrixInUse,
-    scores: LayerScores,
-    run: Run,
-    scored: Sequence[LayerKey],
-    layers: Sequence[LayerKey],
-    asked: RidgeProbe,
-) -> pa.Table:
+def _rows(
+    found: MatrixInUse, run: Run, layers: Sequence[LayerKey], asked: RidgeProbe, told: Told
+) -> list[dict[str, Any]]:
     """The answer for one run, a row per layer."""
-    places = [scored.index(layer) for layer in layers]
-    values = scores.r_squared
-    resampled = scores.resampled(Resampling(asked.resamples, asked.seed))[places]
-    low, high = bootstrap.interval(resampled)
-    seeds_low, seeds_high = scores.of_seeds()
-    verdicts = scoring.best_layers(
-        Scores("r_squared", {"r_squared": values[places]}, resampled, found.n_groups)
+    told.begin(f"Predicting from {run.label}")
+    fitted = run.after_layer_0(layers)
+    of_layers = score_layers(found, run, fitted, asked, told)
+    places = [fitted.index(layer) for layer in layers]
+    first = [of for layer, of in zip(fitted, of_layers.scores, strict=True) if str(layer) == "0"]
+    scores = scored(
+        "r_squared",
+        [of_layers.scores[at] for at in places],
+        [of_layers.controls[at] for at in places],
+        first[0] if first else None,
+        Resampling(asked.resamples, asked.seed),
     )
-    n = len(layers)
-    columns: dict[str, Any] = {
-        "run": [run.label] * n,
-        "layer": list(layers),
-        "r_squared": values[places],
-        "low": low,
-        "high": high,
-        "seeds_low": seeds_low[places],
-        "seeds_high": seeds_high[places],
-        "r": scores.r[places],
-        "layer_0": [float(values[0]) if str(scored[0]) == "0" else math.nan] * n,
-        "control": scores.control[places],
-        "selectivity": (values - scores.control)[places],
-    }
-    table = {name: column_of(list(of)) for name, of in columns.items()}
-    table["best"] = pa.array(verdicts, pa.string())
     counts = {
         "n_words": len(found.word_ids),
         "n_keys": len(found.targets.values),
         "n_targets": found.targets.n_targets,
         "n_missing": found.n_missing,
     }
-    return pa.table(table | {name: pa.array([count] * n) for name, count in counts.items()})
+    return [
+        {"run": run.label, "layer": layer} | score | {"r": of_layers.r[at]} | counts
+        for layer, at, score in zip(layers, places, scores, strict=True)
+    ]
 
 
 def _result(
@@ -247,6 +209,16 @@ def _result(
         f"Ridge regression of {asked.matrix.name} by layer ({corpora}; {how})",
         units=units,
         provenance=provenance,
-        figure=Figure("curve", "layer", "r_squared", "run", band=("low", "high"), level="layer_0"),
+        figure=Figure(
+            "panels",
+            "layer",
+            "r_squared",
+            "run",
+            panels=[
+                ("r_squared", ("low", "high")),
+                ("r", None),
+                ("selectivity", ("selectivity_low", "selectivity_high")),
+            ],
+        ),
         notes=notes,
     )

@@ -21,6 +21,18 @@ def check_sample(sample: int | None, seed: int, least: int) -> None:
         raise ArgumentError(f"seed is {seed}; it must not be negative.")
 
 
+def check_draws(n_seeds: int, resamples: int) -> None:
+    """Refuse what are no numbers of seeds and of resamples.
+
+    Raises:
+        ArgumentError: one of them cannot be used.
+    """
+    if n_seeds < 1:
+        raise ArgumentError(f"n_seeds is {n_seeds}; at least 1 is needed.")
+    if resamples < 0:
+        raise ArgumentError(f"resamples is {resamples}; it must not be negative.")
+
+
 def check_memory(memory: int) -> None:
     """Refuse what is no number of bytes to work in.
 

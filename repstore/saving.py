@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from repstore import keeping
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, check_choice
 from repstore.results import ResultTable
 from repstore.spec import MEMORY, Progress, SplitBy, TrainedName, digest
 from repstore.storage.catalog import Catalog
@@ -74,6 +74,7 @@ def fit_probe(
         StoreLockedError: another process is writing to the store.
     """
     check_name("probe", name)
+    check_choice("probe", probe, get_args(TrainedName))
     if probe == "mdl" or label in OF_PAIRS:
         raise ArgumentError(
             "A probe that is kept is one of single words, linear or mlp, that gives answers; "
@@ -149,7 +150,11 @@ def _said(
         for argument in (f"--{option}", str(value))
     ]
     # What is in a table of labels counts, not where it stands.
-    digest_of = None if isinstance(task.label, str) else digest(sorted(map(repr, task.label.labels.items())))
+    digest_of = (
+        None
+        if isinstance(task.label, str)
+        else digest([task.label.key, *sorted(map(repr, task.label.labels.items()))])
+    )
     return options | {
         "probe": asked.name,
         "labels": digest_of,

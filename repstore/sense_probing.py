@@ -10,15 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.analysis import bootstrap, scoring
+from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.clustering import Clusters, agreement, random_agreement
 from repstore.analysis.scoring import Scores
 from repstore.analysis.space import space_of
 from repstore.analysis.wsd import Centroids, Key, Nearest, disambiguate
 from repstore.results import Figure, ResultTable
 from repstore.senses_in_use import SenseProbe, SensesInUse, senses_in_use
-from repstore.spec import LayerKey
+from repstore.spec import Clustering, Frame, LayerKey
 from repstore.storage.lookup import Lookup
-from repstore.storage.opened import Layers, Run, lasting
+from repstore.storage.opened import Layers, Run, Runs, lasting
+from repstore.storage.pairs import ALL
 
 UNITS = {
     "accuracy": "share of words",
@@ -37,6 +39,36 @@ NOTES = {
     "n_several": "n_several words are left out: they have several senses.",
     "n_unseen": "n_unseen words count as wrong: no other training word of their lemma has their sense.",
 }
+
+
+def ask_senses(
+    lookup: Lookup,
+    name: str,
+    *,
+    run: Runs,
+    layer: Layers,
+    evaluate_on: str | Sequence[str] | None,
+    standardize: Frame,
+    pos: str | None,
+    lemma: str | None,
+    resamples: int,
+    seed: int,
+    train_on: str | None = None,
+    k: int = 1,
+    method: Clustering = "kmeans",
+) -> ResultTable:
+    """Ask about the words of corpora that have a sense, as `Store.probe` does."""
+    opened = lookup.several(run)
+    rules: dict[str, Nearest | Centroids | Clusters] = {
+        "knn-wsd": Nearest(k),
+        "centroid-wsd": Centroids(),
+        "wsi": Clusters(method, seed),
+    }
+    if evaluate_on is None:
+        evaluate_on = ALL if train_on is None else "test"
+    splits = (evaluate_on,) if isinstance(evaluate_on, str) else tuple(evaluate_on)
+    asked = SenseProbe(rules[name], train_on, splits, standardize, pos, lemma, Resampling(resamples, seed))
+    return probe_senses(lookup, name, opened, layer, asked)
 
 
 def probe_senses(
@@ -62,7 +94,7 @@ def probe_senses(
         ResultError: no senses, no vectors, or no lemma with several senses.
     """
     layers = lasting(layers)
-    parts = []
+    parts, seen = [], []
     for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
         together = [run for run in runs if run.info.spec.corpus_id == corpus]
         words = senses_in_use(lookup, together, asked)
@@ -70,7 +102,8 @@ def probe_senses(
             _Clustering(words, asked) if isinstance(asked.rule, Clusters) else _Disambiguation(words, asked)
         )
         parts += [_table(measure, run, run.layers(layers)) for run in together]
-    return _result(name, pa.concat_tables(parts), runs, asked)
+        seen += [note for run in together for note in run.notes_on_seen(run.layers(layers), words.scored)]
+    return _result(name, pa.concat_tables(parts), runs, asked, seen)
 
 
 class _Disambiguation:
@@ -149,7 +182,9 @@ def _table(measure: _Disambiguation | _Clustering, run: Run, layers: Sequence[La
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 
 
-def _result(name: str, table: pa.Table, runs: Sequence[Run], asked: SenseProbe) -> ResultTable:
+def _result(
+    name: str, table: pa.Table, runs: Sequence[Run], asked: SenseProbe, seen: Sequence[str]
+) -> ResultTable:
     where = [", ".join(dict.fromkeys(run.info.corpus for run in runs)), ", ".join(asked.evaluate_on)]
     where += [value for value in (asked.pos, asked.lemma) if value is not None]
     settings: dict[str, Any] = {}
@@ -175,6 +210,7 @@ def _result(name: str, table: pa.Table, runs: Sequence[Run], asked: SenseProbe) 
         for column, note in NOTES.items()
         if column in table.column_names and any(table[column].to_pylist())
     ]
+    notes += seen
     options = {
         field.name: getattr(asked, field.name)
         for field in dataclasses.fields(asked)

@@ -78,6 +78,13 @@ class SensesInUse:
         """Words that are scored."""
         return sum(len(lemma.scored) for lemma in self.lemmas)
 
+    @property
+    def scored(self) -> np.ndarray:
+        """Which these are, by word_id. *Shape:* (n_scored,), int64."""
+        places = np.concatenate([lemma.words[lemma.scored] for lemma in self.lemmas])
+        word_ids: np.ndarray = self.word_ids[places]
+        return word_ids
+
 
 def senses_in_use(lookup: Lookup, runs: Sequence[Run], asked: SenseProbe) -> SensesInUse:
     """The words of the corpus that all `runs` are over, as far as all of them have vectors.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.divisions import Division, divide
@@ -21,10 +20,11 @@ from repstore.analysis.trees import (
     control_heads,
     tree_distances,
     tree_scores,
+    weights_of_lengths,
 )
 from repstore.errors import ArgumentError, ResultError
-from repstore.results import Figure, ResultTable, column_of
-from repstore.sampling import check_memory, check_sample, sampled
+from repstore.results import Figure, ResultTable, table_of_rows
+from repstore.sampling import check_draws, check_memory, check_sample, sampled
 from repstore.spec import Progress
 from repstore.storage.edges import FoundEdges
 from repstore.storage.lookup import Lookup
@@ -57,10 +57,9 @@ class StructuralProbe:
     def __post_init__(self) -> None:
         check_sample(self.sample, self.seed, 3)
         check_memory(self.memory)
-        for name, least in (("n_seeds", 1), ("resamples", 0), ("rank", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ArgumentError(f"{name} is {value}; it is at least {least}.")
+        check_draws(self.n_seeds, self.resamples)
+        if self.rank is not None and self.rank < 1:
+            raise ArgumentError(f"rank is {self.rank}; it is at least 1.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +70,7 @@ class _Trees:
         kind: of the edges.
         word_ids: of all their words. *Shape:* (n_words,), int64.
         sentences, controls: their trees, and those of the control task, for each seed.
+        reads_as: a number for each sentence, the same for those that read the same. *Shape:* (n_sentences,).
         n_left_out: texts that have edges, and are not among these.
     """
 
@@ -78,6 +78,7 @@ class _Trees:
     word_ids: np.ndarray
     sentences: Sequence[Sentence]
     controls: Sequence[Sequence[Sentence]]
+    reads_as: np.ndarray
     n_left_out: int
 
 
@@ -106,12 +107,12 @@ def probe_structural(
         rows += _rows(run, of_run, trees, asked, told)
         if trees.n_left_out:
             notes.append(
-                f"{trees.n_left_out:,} sentences of {run.info.corpus} are left out: their edges are no tree, "
-                "or a word of theirs has no vector in one of these runs."
+                f"{trees.n_left_out:,} sentences of {run.info.corpus} are left out: they are of one word, "
+                "their edges are no tree, or a word of theirs has no vector in one of these runs."
             )
     interval = f"95% interval, {asked.resamples:,} resamples of sentences"
     return ResultTable(
-        pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]}),
+        table_of_rows(rows),
         f"Structural probe of {trees.kind} by layer ({asked.n_seeds} seeds)",
         units={
             "uuas": "share of edges in the spanning tree",
@@ -157,8 +158,8 @@ def _rows(
     told.begin(f"Probing {run.label}")
     seeds = range(asked.seed, asked.seed + asked.n_seeds)
     rows_of_words = run.vectors.rows(trees.word_ids)
-    divisions = [divide(np.arange(len(trees.sentences)), seed) for seed in seeds]
-    units = np.arange(len(trees.sentences))
+    divisions = [divide(trees.reads_as, seed) for seed in seeds]
+    units = np.unique(trees.reads_as, return_inverse=True)[1]
     chain = [
         tree_scores(
             (chain_distances(len(trees.sentences[n].rows)) for n in sides.test),
@@ -199,7 +200,7 @@ def _rows(
     )
     return [
         {"run": run.label, "layer": layer}
-        | {name: value for name, value in score.items() if name != "lemmas_shared"}
+        | score
         | {
             "spearman": _distances(divisions, real[str(layer)], units).score,
             "chain": _edges(divisions, chain, units).score,
@@ -227,10 +228,8 @@ def _distances(divisions: Sequence[Division], of_seeds: Sequence[TreeScores], un
     """Rank correlation of distances: mean over the lengths of sentences, as Hewitt & Manning report it."""
     seeds = []
     for sides, one in zip(divisions, of_seeds, strict=True):
-        counts = np.bincount(one.n_words)
-        counted = (one.n_words >= LENGTHS[0]) & (one.n_words <= LENGTHS[1])
-        weights = np.where(counted, 1 / counts[one.n_words], 0.0)
-        seeds.append((sides.test, np.where(counted, one.correlations, 0.0) * weights, weights))
+        weights = weights_of_lengths(one.n_words)
+        seeds.append((sides.test, np.where(weights > 0, one.correlations, 0.0) * weights, weights))
     return Tally.of(seeds, units, len(units))
 
 
@@ -267,7 +266,8 @@ def _trees(lookup: Lookup, runs: Sequence[Run], asked: StructuralProbe) -> _Tree
         ]
         for seed in range(asked.seed, asked.seed + asked.n_seeds)
     ]
-    return _Trees(found.kind, found.word_ids, sentences, controls, len(texts) - len(whole))
+    reads_as = found.reads_as[[one.rows[0] for one in sentences]]
+    return _Trees(found.kind, found.word_ids, sentences, controls, reads_as, len(texts) - len(whole))
 
 
 def _heads(found: FoundEdges) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Telling how far something is that several threads do."""
+"""Telling how far something is that takes many runs and layers."""
 
 from __future__ import annotations
 

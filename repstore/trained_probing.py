@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from repstore.analysis.answers import worth_of_most_frequent
 from repstore.analysis.bootstrap import Resampling
@@ -17,13 +17,14 @@ from repstore.analysis.scan import n_processors
 from repstore.analysis.tallies import Tally
 from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
-from repstore.learning import Lesson, Measure, Method, Outcome, learn
-from repstore.results import ResultTable, column_of
-from repstore.sampling import check_memory, check_sample
+from repstore.learning import Lesson, Measure, Method, Outcome, learn, n_at_once
+from repstore.results import ResultTable, table_of_rows
+from repstore.sampling import check_draws, check_memory, check_sample
 from repstore.spec import PairFeature, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
-from repstore.tasks import Asked, Task, task_of
+from repstore.tasks import Asked, Task
+from repstore.tasks_in_use import task_of
 from repstore.telling import Told
 from repstore.trained_tables import result_of, scored
 
@@ -56,10 +57,7 @@ class TrainedProbe:
     def __post_init__(self) -> None:
         check_sample(self.tasks[0].sample, self.seed, 2)
         check_memory(self.memory)
-        if self.n_seeds < 1:
-            raise ArgumentError(f"n_seeds is {self.n_seeds}; at least one is needed.")
-        if self.resamples < 0:
-            raise ArgumentError(f"resamples is {self.resamples}; it must not be negative.")
+        check_draws(self.n_seeds, self.resamples)
         for asked in self.tasks:
             if asked.at_least is not None and asked.at_least < 1:
                 raise ArgumentError(f"at_least is {asked.at_least}; a class has at least one example.")
@@ -135,8 +133,12 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
     """What fitted probes score, a row for each layer."""
     resampling = Resampling(asked.resamples, asked.seed)
     rows = [row for one in fitted for row in _rows(one, resampling)]
-    table = pa.table({name: column_of([row[name] for row in rows]) for name in rows[0]})
-    notes = [note for one in fitted for note in (*one.lesson.task.notes, *_unseen(one), *_unlearnable(one))]
+    table = table_of_rows(rows)
+    notes = [
+        note
+        for one in fitted
+        for note in (*one.lesson.task.notes, *_unseen(one), *_seen(one), *_unlearnable(one))
+    ]
     provenance = {
         "probe": asked.name,
         "runs": [run.info.run_id for run in runs],
@@ -178,19 +180,29 @@ def _fit(
     wanted = run.layers(layers)
     rows = run.vectors.rows(lesson.task.words)
     names = run.after_layer_0(wanted)
-    n_threads = min(n_processors(), len(names)) if method.in_threads else 1
+    at_once = n_at_once(lesson, method, run.vectors.layer(names[-1]), rows, feature, asked.memory)
+    n_threads = min(n_processors(), len(names), at_once)
     told.begin(f"Probing {run.label}")
+
+    is_over = Event()
+
+    def go_on() -> None:
+        if is_over.is_set():
+            raise CancelledError
 
     def one(layer: Any) -> Outcome:
         vectors = run.vectors.layer(layer)
-        return learn(lesson, method, vectors, rows, feature, asked.memory // n_threads, lambda: None)
+        return learn(lesson, method, vectors, rows, feature, asked.memory // n_threads, go_on)
 
     outcomes = {}
     # One thread of BLAS: several add up in another order each time, and get in the way of these.
     with one_thread(), ThreadPoolExecutor(n_threads) as pool:
-        for layer, outcome in zip(names, pool.map(one, names), strict=True):
-            outcomes[str(layer)] = outcome
-            told.done()
+        try:
+            for layer, outcome in zip(names, pool.map(one, names), strict=True):
+                outcomes[str(layer)] = outcome
+                told.done()
+        finally:
+            is_over.set()  # after Ctrl-C, or an error, the pool waits for what is running
     return Fitted(run, lesson, method, feature, wanted, outcomes)
 
 
@@ -205,7 +217,8 @@ def _rows(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
         [outcome.control for outcome in outcomes],
         first.score if first else None,
         resampling,
-        loose=[outcome.loose for outcome in outcomes] if _by(fitted) == "lemma" else None,
+        beside=[outcome.loose for outcome in outcomes],
+        apart=_by(fitted) == "lemma",
     )
     what = {
         "run": fitted.run.label,
@@ -237,7 +250,7 @@ def _about(fitted: Fitted) -> dict[str, Any]:
     counts = {
         "n_train": len(problem.train),
         "n_select": len(problem.select),
-        "n_test": len(problem.test),
+        "n_test": len(problem.test) if fitted.method.measure == "answers" else None,
         "n_classes": len(task.classes),
     }
     if fitted.method.measure == "bits":
@@ -264,6 +277,12 @@ def _compression_of_prior(lesson: Lesson) -> float:
 
 def _by(fitted: Fitted) -> str:
     return "lemma" if fitted.lesson.strict is not fitted.lesson.loose else "text"
+
+
+def _seen(fitted: Fitted) -> list[str]:
+    """Which words of the test a mix or mask was learned from."""
+    tested = np.concatenate([one.test for one in fitted.lesson.strict])
+    return fitted.run.notes_on_seen(fitted.layers, fitted.lesson.task.words[tested])
 
 
 def _unseen(fitted: Fitted) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from repstore.abstraction import Abstraction, abstraction
-from repstore.analysis.logistic import logistic
+from repstore.analysis.logistic import bytes_to_fit, logistic
 from repstore.corpus.labels import LabelTable, read_labels
 from repstore.dividing import Dividing
 from repstore.errors import ArgumentError, check_choice
@@ -119,13 +119,13 @@ def methods_of(name: TrainedName) -> tuple[Method, ...]:
     """How a probe learns."""
     match name:
         case "linear":
-            return (Method("linear", logistic),)
+            return (Method("linear", logistic, needs=bytes_to_fit),)
         case "mdl":
-            return (Method("mdl", logistic, "bits"),)
+            return (Method("mdl", logistic, "bits", bytes_to_fit),)
         case "mlp":
             from repstore.training.mlp import CAPACITIES, perceptron  # which loads torch
 
-            return tuple(Method(f"mlp-{n}", perceptron(n), in_threads=False) for n in CAPACITIES)
+            return tuple(Method(f"mlp-{n}", perceptron(n)) for n in CAPACITIES)
 
 
 def _label(given: str | Path) -> str | LabelTable:

@@ -36,7 +36,8 @@ def scored(
     layer_0: Tally | None,
     resampling: Resampling,
     *,
-    loose: Sequence[Tally] | None = None,
+    beside: Sequence[Tally] | None = None,
+    apart: bool = False,
 ) -> list[dict[str, Any]]:
     """What layers score, with intervals over examples and over seeds, and how selective they are.
 
@@ -46,12 +47,14 @@ def scored(
         controls: of the control task of each.
         layer_0: the score of layer 0, if there is one.
         resampling: of the intervals over examples; the same resamples for all layers.
-        loose: the score of each over the examples of `controls`, if these are others than those of `scores`.
+        beside: the score of each over the examples and units of `controls`, if these are others than those of
+            `scores`.
+        apart: whether `scores` has lemmas apart that `beside` shares, so that both are to be seen.
     """
     of_scores = resampled(scores, resampling)
     low, high = bootstrap.interval(of_scores)
-    beside = scores if loose is None else loose
-    gains = resampled(beside, resampling) - resampled(controls, resampling)
+    held = scores if beside is None else beside
+    gains = resampled(held, resampling) - resampled(controls, resampling)
     selective_low, selective_high = bootstrap.interval(gains)
     values = np.array([one.score for one in scores])
     best = scoring.best_layers(Scores(main, {main: values}, of_scores, scores[0].reached.shape[1]))
@@ -59,6 +62,7 @@ def scored(
     for n, (score, control) in enumerate(zip(scores, controls, strict=True)):
         seeds = over_seeds(score.of_seeds)
         seeds_low, seeds_high = np.clip(seeds, 0, 1) if main in SHARES else seeds
+        shared = {} if beside is None else {"lemmas_shared": beside[n].score if apart else None}
         rows.append(
             {
                 main: score.score,
@@ -68,9 +72,11 @@ def scored(
                 "seeds_high": float(seeds_high),
                 "best": best[n],
                 "layer_0": layer_0.score if layer_0 else None,
-                "lemmas_shared": None if loose is None else loose[n].score,
+            }
+            | shared
+            | {
                 "control": control.score,
-                "selectivity": beside[n].score - control.score,
+                "selectivity": held[n].score - control.score,
                 "selectivity_low": float(selective_low[n]),
                 "selectivity_high": float(selective_high[n]),
             }

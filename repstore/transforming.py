@@ -1,4 +1,4 @@
-"""Fitting transforms, listing and removing them."""
+"""Fitting transforms, listing, showing and removing them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from repstore.errors import (
     check_choice,
     did_you_mean,
 )
+from repstore.mask_tables import table_of_masks
 from repstore.results import ResultTable
 from repstore.sampling import sampled
 from repstore.spec import MEMORY, Progress, TransformKind
@@ -28,6 +29,7 @@ from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
 from repstore.storage.runs import open_store
+from repstore.storage.transformed import TransformedVectors, through
 from repstore.storage.transforms import TransformInfo, read_info, write_transform
 from repstore.transform_tables import table_of_all, table_of_fitted
 
@@ -140,6 +142,33 @@ def list_transforms(store: str | Path) -> ResultTable:
         return table_of_all(layout, [lookup.run(run_id) for run_id in lookup.labels])
 
 
+def show_transform(store: str | Path, name: str, *, run: str | None = None) -> ResultTable:
+    """Which dimensions a transform keeps of each layer, of kind ``select`` or ``drop-outliers``.
+
+    Args:
+        store: folder of the store.
+        name: of the transform.
+        run: which run; not needed if the store has one.
+
+    Returns:
+        One row per layer: layer, d_model, n_kept, share (of all dimensions), overlap with the layer before
+        (kept by both, of those kept by either: the index of Jaccard), chance (the overlap that two masks of
+        these sizes, drawn at random, would have on average, about), and kept (which dimensions, from 0). Its
+        plot is the masks, a row for each layer.
+
+    Raises:
+        NotFoundError: no such run or transform.
+        ArgumentError: it maps vectors by directions, as ``pca`` does.
+        StoreDamagedError: it is damaged.
+    """
+    check_name("transform", name)
+    layout = open_store(Path(store).absolute())
+    with looking_up(layout) as lookup:
+        seen = through(lookup.run(run), name)
+        assert isinstance(seen.vectors, TransformedVectors)
+        return table_of_masks(seen, {layer: seen.vectors.layer(layer).map for layer in seen.vectors.layers})
+
+
 def drop_transform(store: str | Path, name: str, *, run: str | None = None) -> bool:
     """Remove a transform of a run. Vectors are not touched.
 
@@ -247,10 +276,11 @@ def _to_fit(
 ) -> tuple[np.ndarray, list[str], Iterator[tuple[int, Fitted]]]:
     """Ids of the words to fit on, ascending; what is to be said of them; and what fits layer after layer."""
     if kind == "select":
-        pairs = masking.labelled_pairs(lookup, run, on)
-        _check_memory(kind, masking.bytes_to_select(len(pairs.rows), _d_model(run)), memory)
+        pairs, notes = masking.pairs_to_select(lookup, run, on)
+        n_pairs = len(pairs.train) + len(pairs.select)
+        _check_memory(kind, masking.bytes_to_select(n_pairs, _d_model(run)), memory)
         masks = masking.fitted_masks(run, layers, pairs, on.seed, progress)
-        return run.vectors.word_ids[pairs.words], pairs.notes, masks
+        return run.vectors.word_ids[pairs.train.words], notes, masks
     rows = _rows(lookup, run, kind, k, on)
     _check_directions(run, kind, k)
     _check_memory(kind, bytes_to_fit(kind, _d_model(run)), memory)

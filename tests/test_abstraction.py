@@ -57,7 +57,7 @@ def test_layers_have_the_dimension_that_was_planted_and_predict_as_much_of_the_t
         assert row["dimension"] == pytest.approx(k, rel=0.25)
         assert row["dimension_low"] < row["dimension"] < row["dimension_high"]
         assert row["r_squared"] == pytest.approx(k / 8, abs=0.05)
-        assert row["low"] <= row["r_squared"] <= row["high"]
+        assert row["low"] - 1e-6 <= row["r_squared"] <= row["high"] + 1e-6  # resampled as float32
     assert found["pearson"][0] > 0.95
     assert found["spearman"] == [1.0] * 5
     assert found.notes[0].startswith("m/two-phases: highest are dimension ")

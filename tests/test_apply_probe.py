@@ -202,7 +202,7 @@ REFUSED: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "no sample": (ArgumentError, "sample is 0", {"sample": 0}),
     "little memory": (
         ResultError,
-        "29 words at 3 layers takes about .* with sample, or allow",
+        "29 words at 3 layers takes at least .* with sample, or allow",
         {"memory": 1000},
     ),
 }

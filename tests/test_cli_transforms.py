@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from program import repstore as command
-from synthetic import SyntheticRun, build_store, random_layers, small_corpus
+from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small_corpus
 from typer.main import get_command
 
 import repstore
 from repstore.cli.app import app
+from repstore.spec import Edge, Text, Word
 
 RUN = SyntheticRun("m/base", random_layers(80, 6, 3), 33)
 FIT = ("--kind", "pca", "-k", "3", "--where", "pos = 'N'", "--sample", "50", "--seed", "2")
@@ -47,6 +50,9 @@ def test_a_transform_is_fitted_listed_and_dropped(tmp_path, store):
     assert json.loads(command("transform", "list", root, "--format", "json").out) == []
 
 
+FEW = ["--layer", "1", "--seeds", "1", "--resamples", "50"]
+LESS: dict[str, Any] = {"layer": 1, "n_seeds": 1, "resamples": 50}
+TRAINED, TRAINING = ["--label", "form", *FEW], {"label": "form", **LESS}
 ANSWERS: dict[str, tuple[list[str], Callable[[repstore.Store], repstore.ResultTable]]] = {
     "wic": (["probe", "wic", "STORE"], lambda store: store.probe("wic")),
     "pairs": (["probe", "pairs", "STORE"], lambda store: store.probe("pairs")),
@@ -60,6 +66,9 @@ ANSWERS: dict[str, tuple[list[str], Callable[[repstore.Store], repstore.ResultTa
     "hubness": (["hubness", "STORE", "-k", "3"], lambda store: store.hubness(k=3)),
     "compare": (["compare", "STORE"], lambda store: store.compare("cka")),
     "geometry": (["geometry", "STORE", "--measure", "norms"], lambda store: store.geometry("norms")),
+    "linear": (["probe", "linear", "STORE", *TRAINED], lambda store: store.probe("linear", **TRAINING)),
+    "mdl": (["probe", "mdl", "STORE", *TRAINED], lambda store: store.probe("mdl", **TRAINING)),
+    "mlp": (["probe", "mlp", "STORE", *TRAINED], lambda store: store.probe("mlp", **TRAINING)),
 }
 
 
@@ -73,6 +82,36 @@ def test_similarities_from_elsewhere_are_compared_with_vectors_seen_through_a_tr
     file = tmp_path / "similar.csv"
     file.write_text("word_a,word_b,similarity\nbank,spring,1\nspring,palm,2\npalm,bark,4\nbark,bank,3\n")
     assert_reads_through(store, ["compare-with", store, file], lambda store: store.compare_with(file))
+
+
+@pytest.mark.parametrize("name", ["ridge", "abstraction"])
+def test_numbers_are_predicted_from_vectors_seen_through_a_transform(store, tmp_path, name):
+    file = tmp_path / "numbers.csv"
+    with repstore.open(store) as opened:
+        ids = list(opened.words()["word_id"])
+    file.write_text("word_id,a\n" + "".join(f"{one},{n * 7 % 11}\n" for n, one in enumerate(ids)))
+    call = ["probe", name, store, "--matrix", file, "--split-by", "text", *FEW]
+    options = {"matrix": file, "split_by": "text", **LESS}
+    assert_reads_through(store, call, lambda store: store.probe(name, **options))
+
+
+def test_trees_are_looked_for_in_vectors_seen_through_a_transform(tmp_path):
+    sentence = "one two three four five six"
+    words = [
+        Word(n, sentence.index(form), sentence.index(form) + len(form), form)
+        for n, form in enumerate(sentence.split())
+    ]
+    edges = [
+        Edge("ud", 6 * n + head if head >= 0 else None, 6 * n + dependent, "x")
+        for n in range(10)
+        for dependent, head in enumerate((-1, 0, 0, 1, 2, 2))
+    ]
+    plain = corpus_of([Text(f"{sentence} {n}", tuple(words)) for n in range(10)])
+    run = SyntheticRun("m/base", random_layers(60, 6, 2))
+    root = build_store(tmp_path / "store", dataclasses.replace(plain, edges=lambda: iter(edges)), [run])
+    repstore.fit_transform(root, "pca3", kind="pca", k=3)
+    call = ["probe", "structural", root, *FEW]
+    assert_reads_through(root, call, lambda store: store.probe("structural", **LESS))
 
 
 def assert_reads_through(
@@ -101,8 +140,11 @@ def test_the_commands_above_are_all_that_take_a_transform():
     tested = {tuple(part for part in call[:2] if part != "STORE") for call, _ in ANSWERS.values()}
     assert set(taking(get_command(app))) == tested | {
         ("compare-with",),
-        ("probe", "apply"),
-    }  # tests/test_apply_probe.py
+        ("probe", "ridge"),
+        ("probe", "abstraction"),
+        ("probe", "structural"),
+        ("probe", "apply"),  # tests/test_apply_probe.py
+    }
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,8 @@ def changed(old: str, new: str) -> str:
     return ROWS.replace(old, new, 1)
 
 
+SHORT = "1\tCats\tcat\tNNS\t-\t-\tARG1\n2\tsleep\tsleep\tVB\t+\t+\t_\n"
+
 MALFORMED = {
     "too few columns": (
         changed("1\tMs.\tMs.\tNNP\t-\t+\tn\t_\t_", "1\tMs."),
@@ -248,6 +250,10 @@ MALFORMED = {
     "a wrong width without a header": (
         "#1\n1\ta\ta\tX\t-\t-\t_\t_\n",
         ":2: 8 columns in a sentence with 0 predicates. Expected 6 or 7: 6 or 7 and one",
+    ),
+    "a column more than in the sentences before": (
+        f"#1\n{SHORT}\n#2\n{SHORT.replace(chr(10), chr(9) + '_' + chr(10))}",
+        ":6: 8 columns in a sentence with 1 predicates. Expected 7: 6 and one",
     ),
     "a row of its own width": (changed("\tARG2", ""), ":6: 8 columns. Expected 9 as in the first line"),
     "a number left out": (changed("2\tHaag", "3\tHaag"), ':4: id "3". Expected "2", as words are counted'),

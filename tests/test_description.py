@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from repstore.analysis.control import control_labels
 from repstore.analysis.description import Description, description_lengths, label_bits
 from repstore.analysis.inputs import Inputs
-from repstore.analysis.learned import Learned, Network, Problem
+from repstore.analysis.learned import Learned, Problem
 from repstore.errors import ResultError
+from repstore.storage.saved_probes import Network
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5)
 LOGITS = st.floats(-(2.0**127), 2.0**127, width=32)

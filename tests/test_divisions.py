@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from repstore.analysis.divisions import SHARES, Division, check_divided, divide
+from repstore.analysis.divisions import SHARES, divide, held_out
 from repstore.errors import ArgumentError, ResultError
 
 SEEDS = st.integers(0, 999)
@@ -32,7 +34,6 @@ def test_every_example_is_on_one_side_and_no_group_on_two(sizes, seed):
         assert (np.diff(rows) > 0).all()
     on_sides = [set(groups[rows].tolist()) for rows in division.sides]
     assert sum(map(len, on_sides)) == len(sizes)
-    check_divided(division, groups)
 
 
 @given(SIZES, SEEDS, st.booleans(), st.sampled_from([SHARES, (0.2, 0.4, 0.4), (0.8, 0.1, 0.1)]))
@@ -90,6 +91,22 @@ def test_without_targets_a_rare_class_may_be_missing_from_training():
     assert min(seen) < 9
 
 
+@given(st.integers(2, 5), st.booleans(), SEEDS)
+def test_classes_are_as_frequent_on_all_sides_up_to_a_group(n_classes, several, seed):
+    """So that what is more frequent in training is not less frequent in the test."""
+    groups = np.repeat(np.arange(10 * n_classes), 4)
+    targets = groups % n_classes
+    sides = divide(groups, seed, targets=np.eye(n_classes, dtype=bool)[targets] if several else targets)
+    counts = np.array([np.bincount(targets[rows], minlength=n_classes) for rows in sides.sides])
+    assert counts.tolist() == [[24] * n_classes, [8] * n_classes, [8] * n_classes]
+
+
+def test_any_group_of_a_class_of_several_can_be_tested():
+    groups, targets = np.repeat(np.arange(12), 4), np.repeat(np.arange(12) // 3, 4)
+    tested = [divide(groups, seed, targets=targets).test[::4] // 4 for seed in range(100)]
+    assert set(np.concatenate(tested).tolist()) == set(range(12))
+
+
 def test_an_example_may_have_no_class():
     groups = np.repeat(np.arange(6), 3)
     targets = np.zeros((18, 2), bool)
@@ -112,7 +129,7 @@ def test_classes_that_share_groups_in_pairs_leave_something_to_test(n_groups, se
     random = np.random.default_rng(seed)
     groups = random.permutation(np.repeat(np.arange(n_groups), random.integers(1, 20, n_groups)))
     targets = random.integers(0, 40, len(groups))
-    check_divided(divide(groups, seed, targets=targets), groups)
+    assert all(len(rows) for rows in divide(groups, seed, targets=targets).sides)
 
 
 @pytest.mark.parametrize("n_groups", [0, 1, 2])
@@ -127,17 +144,23 @@ def test_shares_that_are_none_are_refused(shares):
         divide(np.arange(9), 0, shares=shares)
 
 
-@pytest.mark.parametrize(
-    ("sides", "message"),
-    [
-        (([0, 1], [2], [1, 3]), '1 examples are both in "train" and in "test"'),
-        (([0, 1], [2, 3], [3]), '1 examples are both in "select" and in "test"'),
-        (([0, 2], [3], [4, 5]), '1 groups are both in "train" and in "select"'),
-        (([0, 1], [4], [5, 6]), '1 groups are both in "select" and in "test"'),
-        (([0, 1], [], [2]), 'No examples are in "select"'),
-    ],
-)
-def test_overlaps_and_empty_sides_are_refused(sides, message):
-    division = Division(*(np.array(rows, np.int64) for rows in sides))
-    with pytest.raises(ResultError, match=message):
-        check_divided(division, np.array([0, 0, 1, 1, 2, 2, 3]))
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=40), st.floats(0.05, 0.95), SEEDS)
+def test_whole_groups_are_held_out_until_they_have_their_share(groups, share, seed):
+    given = np.array(groups)
+    assume(len(set(groups)) > 1)
+    held = held_out(given, seed, share)
+    assert np.array_equal(held, held_out(given, seed, share))
+    inside, outside = set(given[held].tolist()), set(given[~held].tolist())
+    assert inside
+    assert outside
+    assert not inside & outside
+    largest = max(Counter(groups).values())
+    assert held.sum() < share * len(groups) + largest
+    assert held.sum() >= share * len(groups) or len(outside) == 1
+
+
+def test_another_seed_holds_out_other_groups():
+    groups = np.arange(20)
+    held = [held_out(groups, seed, 0.2) for seed in (0, 1)]
+    assert held[0].sum() == held[1].sum() == 4
+    assert not np.array_equal(*held)

@@ -110,16 +110,6 @@ def test_numbers_are_those_of_occurrences_even_if_words_are_left_out(lookup):
     assert of.texts.tolist() == all_words.texts[there].tolist()
 
 
-def test_some_words_are_taken_with_all_that_is_known_of_them(lookup):
-    of = found(lookup, "sense")
-    some = of.where(np.array([False, True, False, True]))
-    assert some.word_ids.tolist() == of.word_ids[[1, 3]].tolist()
-    assert some.labels == (("bank.money", "bank.river"), ("bank.money",))
-    assert some.splits.tolist() == ["train", "test"]
-    for name in ("lemmas", "forms", "texts"):
-        assert getattr(some, name).tolist() == getattr(of, name)[[1, 3]].tolist()
-
-
 @pytest.mark.parametrize(
     ("key", "labels", "expected"),
     [

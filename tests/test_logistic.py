@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss
 from synthetic import in_parts
 from threadpoolctl import threadpool_info
 
-from repstore.analysis import descent, logistic
+from repstore.analysis import lbfgs, logistic
 from repstore.analysis.inputs import WordInputs
 from repstore.analysis.learned import Learned, Problem
 from repstore.analysis.log_loss import value_and_slope
@@ -93,7 +93,7 @@ def centered(logits: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("n", "width", "n_classes"), [(900, 20, 4), (150, 200, 3)])
 def test_classes_are_told_apart_as_by_scikit_learn(monkeypatch, penalty, n, width, n_classes):
     monkeypatch.setattr(logistic, "PENALTIES", (penalty,))
-    monkeypatch.setattr(descent, "TOLERANCE", 1e-6)  # of a weak penalty, minima are flat
+    monkeypatch.setattr(lbfgs, "TOLERANCE", 1e-6)  # of a weak penalty, minima are flat
     values = lifelike(n, width)
     asked = problem(classes(values, n_classes), n_classes)
     learned = fit(words(values), asked)[0]
@@ -139,7 +139,7 @@ def test_the_penalty_of_two_classes_is_twice_that_of_scikit_learn(monkeypatch):
 @pytest.mark.parametrize(("n", "width"), [(900, 20), (150, 200)])
 def test_each_of_several_classes_is_told_as_by_scikit_learn_alone(monkeypatch, penalty, n, width):
     monkeypatch.setattr(logistic, "PENALTIES", (penalty,))
-    monkeypatch.setattr(descent, "TOLERANCE", 1e-6)
+    monkeypatch.setattr(lbfgs, "TOLERANCE", 1e-6)
     values = lifelike(n, width)
     asked = problem(scores(values, 3) > [0.0, 0.5, 1.0], 3)
     learned = fit(words(values), asked)[0]
@@ -202,7 +202,7 @@ def test_the_gradient_is_about_zero_where_it_ends(n, width, n_classes, several, 
     train = np.arange(max(n - 2, 2 * n_classes))
     asked = Problem(targets, n_classes, train, np.array([n - 2]), np.array([n - 1]))
     learned = fit(words(values), asked)[0]
-    assert largest_slope(values, asked, learned) < 1.5 * descent.TOLERANCE
+    assert largest_slope(values, asked, learned) < 1.5 * lbfgs.TOLERANCE
 
 
 @settings(max_examples=8)

@@ -138,6 +138,7 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         ({"keys": [1], "values": [["a"]]}, "values of <U1. Expected numbers"),
         ({"keys": [1], "values": [[1.0]], "columns": ["a", "b"]}, "2 names of columns. Expected 1"),
         ({"keys": np.array([{}]), "values": [[1.0]]}, "cannot be read as .npz"),
+        ({"keys": np.array([b"x"]), "values": [[1.0]], "key": "form"}, r"keys of \|S1\. Expected text"),
         ({"keys": ["a"], "values": [[1.0]], "key": "word"}, "no key among"),
         ({"keys": [1], "values": np.ones((1, 0))}, "no column beside word_id"),
     ):

@@ -16,7 +16,7 @@ from mixing import arrays_of, naive_loss, naive_mix, put_mix
 from synthetic import SyntheticRun, build_store, corpus_of, in_parts, random_layers, small_corpus
 
 import repstore
-from repstore.analysis.labelled import LabelledPairs
+from repstore.analysis.labelled import LabelledRows
 from repstore.errors import ArgumentError, MissingExtraError, NotFoundError, ResultError, StoreDamagedError
 from repstore.spec import EncodedWord, Pair, Text, Word
 from repstore.storage import made
@@ -178,7 +178,7 @@ def test_the_loss_is_the_mean_of_what_plain_loops_say():
     pairs = [pair for pair in pairs if pair.split == "test"]
     lemmas = [word // (SENSES * N_USES) for word in range(len(layers[0]))]
     rows = np.array([[pair.word_a, pair.word_b] for pair in pairs])
-    known = LabelledPairs(rows, np.array(lemmas)[rows], np.array([pair.label for pair in pairs]))
+    known = LabelledRows(rows, np.array(lemmas)[rows], np.array([pair.label for pair in pairs]))
     stored = [LayerVectors(n, np.arange(len(layer)), (layer,)) for n, layer in enumerate(layers)]
     learned = learn_mix("scalar", stored, known, known, seed=0, memory=1 << 30)
     standardized = []
@@ -311,7 +311,7 @@ def test_without_torch_the_error_says_what_to_install(tmp_path, monkeypatch):
 def test_a_mix_of_parts_is_that_of_the_whole():
     stored = [in_parts(layer, 20, 30) for layer in LAYERS]
     rows = np.stack([np.arange(0, 40, 2), np.arange(1, 40, 2)], axis=1)
-    pairs = LabelledPairs(rows, rows // 4, np.arange(len(rows)) % 2 == 0)
+    pairs = LabelledRows(rows, rows // 4, np.arange(len(rows)) % 2 == 0)
     for n, layer in enumerate(stored):
         vars(layer)["layer"] = n
     whole = [LayerVectors(n, np.arange(N_WORDS), (layer,)) for n, layer in enumerate(LAYERS)]

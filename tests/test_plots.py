@@ -389,3 +389,35 @@ def test_without_matplotlib_the_error_says_what_to_install(tmp_path, monkeypatch
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'repstore\[plot\]'"):
         curve().plot(tmp_path / "figure.png")
+
+
+def test_panels_are_drawn_without_the_bands_and_panels_that_a_table_has_not(tmp_path):
+    table = pa.table({"run": ["a"] * 3, "layer": [0, 1, 2], "accuracy": [0.5, 0.6, 0.7]})
+    panels = [("accuracy", ("low", "high")), ("selectivity", ("selectivity_low", "selectivity_high"))]
+    result = ResultTable(
+        table, "No resamples", figure=Figure("panels", "layer", "accuracy", "run", panels=panels)
+    )
+    result.plot(tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def legend_of(path, monkeypatch, n_joined):
+    """Whether the one panel has the legend in it, and its label of the y axis."""
+    from matplotlib.figure import Figure as Drawing
+
+    saved = []
+    monkeypatch.setattr(Drawing, "savefig", lambda self, *_, **__: saved.append(self))
+    line = plots.Curve("a", [0, 1, 2], [0.1, 0.2, 0.3], [0.0, 0.1, 0.2], [0.2, 0.3, 0.9], n_joined=n_joined)
+    label = "r_squared (1 - SSE / SST, of folds with other groups)"
+    plots.curves(path, [plots.Panel("T", [line])], x_label="layer", y_label=label)
+    (axes,) = saved[0].axes
+    return axes.get_legend() is not None, axes.get_ylabel()
+
+
+def test_a_legend_does_not_lie_on_the_interval_of_a_mix_nor_a_long_label_beyond_the_figure(
+    tmp_path, monkeypatch
+):
+    inside, label = legend_of(tmp_path / "a.png", monkeypatch, None)
+    assert inside
+    assert max(map(len, label.splitlines())) < 40
+    assert not legend_of(tmp_path / "b.png", monkeypatch, 2)[0]

@@ -208,6 +208,25 @@ def test_what_tells_pairs_apart_is_found_by_the_feature_that_shows_it(tmp_path):
     assert dict(zip(table["feature"], table["n_parameters"], strict=True))["concat"] == 2 * (2 * WIDTH + 1)
 
 
+def test_pairs_of_lemmas_that_are_shared_are_learned_by_heart(tmp_path):
+    """Layer 1 says nothing but the lemma, so it knows the control task and no sense."""
+    known = np.eye(N_LEMMAS)[np.arange(N_WORDS) // PER_LEMMA].astype(np.float16)
+    random = np.random.default_rng(3)
+    pairs = [
+        Pair(n, n + k, label=bool(random.random() < 0.5))
+        for n in range(N_WORDS)
+        for k in range(1, PER_LEMMA - n % PER_LEMMA)
+    ]
+    layers = [random.normal(size=known.shape).astype(np.float16), known]
+    path = build_store(tmp_path / "store", corpus(pairs=pairs), [SyntheticRun("made", layers)])
+    row = next(
+        iter(repstore.open(path).probe("linear", label="pairs", features="concat", layer=1, n_seeds=3))
+    )
+    assert row["control"] > 0.95
+    assert row["lemmas_shared"] < 0.7
+    assert row["selectivity_high"] < -0.2
+
+
 def test_a_code_is_short_where_the_label_is_there(store):
     known, noise = store.probe("mdl", label="pos", layer=[1, 2], n_seeds=2)
     assert known["compression"] > 3 > 1.2 > noise["compression"]

@@ -118,7 +118,8 @@ def test_scores_are_ratios_of_sums_over_draws_and_intervals_are_over_groups_and_
     of_draws = np.array([draw[0].pooled for draw in draws])
     ends = t.interval(0.95, 2, of_draws.mean(), of_draws.std(ddof=1) / np.sqrt(3))
     assert [row["seeds_low"], row["seeds_high"]] == pytest.approx(ends, abs=1e-9)
-    assert row["control"] == pytest.approx(np.mean([draw[1].pooled for draw in draws]), abs=1e-9)
+    of_controls = [sum(getattr(draw[1], name).sum() for draw in draws) for name in ("explained", "total")]
+    assert row["control"] == pytest.approx(of_controls[0] / of_controls[1], abs=1e-9)
     assert row["r"] == pytest.approx(np.mean([draw[0].r.mean() for draw in draws]), abs=1e-9)
     single = next(iter(asked(store, by_sense, layers=2, n_seeds=1, resamples=0)))
     assert [single[name] for name in ("seeds_low", "seeds_high", "low", "high")] == [None] * 4

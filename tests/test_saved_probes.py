@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from saved import CLASSES, COMMANDS, D_MODEL, network, probe_in, store_of, word_ids_of
 
-from repstore.analysis import learned
-from repstore.storage import saved_probes
 from repstore.storage.frozen import read_words
 from repstore.storage.layout import RunLayout
 from repstore.storage.saved_probes import Network, read_network, read_probe
@@ -20,10 +18,6 @@ SIZES = {"linear": (D_MODEL, 3), "mlp": (D_MODEL, 8, 3), "three maps": (D_MODEL,
 @pytest.fixture
 def store(tmp_path) -> Path:
     return store_of(tmp_path / "store")
-
-
-def test_learners_and_files_speak_of_one_network():
-    assert learned.Network is saved_probes.Network
 
 
 def test_what_is_said_of_a_probe_is_read_as_it_was_written(store):

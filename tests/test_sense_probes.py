@@ -286,11 +286,8 @@ def test_a_run_without_any_of_the_words_says_so(tmp_path):
 
 def test_every_probe_has_its_own_options():
     options = [set(inspect.signature(one).parameters) for one in get_overloads(repstore.Store.probe)]
-    assert len(options) == 4
-    assert all({"run", "layer", "standardize", "pos", "resamples", "seed"} <= some for some in options)
-    assert [{"k", "method", "threshold"} & some for some in options] == [
-        {"threshold"},
-        {"k"},
-        set(),
-        {"method"},
-    ]
+    assert all({"run", "layer", "resamples", "seed"} <= some for some in options)
+    own = {"k", "method", "threshold", "label", "rank", "matrix", "scale"}
+    assert [own & some for some in options[:4]] == [{"threshold"}, {"k"}, set(), {"method"}]
+    of_others = [{"label"}, {"rank"}, {"matrix"}, {"matrix", "scale"}]
+    assert [own & some for some in options[4:]] == of_others

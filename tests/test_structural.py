@@ -12,9 +12,9 @@ from repstore.analysis.trees import (
     TreeScores,
     chain_distances,
     control_heads,
-    correlation_by_length,
     tree_distances,
     tree_scores,
+    weights_of_lengths,
 )
 from repstore.errors import ResultError
 from repstore.training.structural import Structural, mean_loss, structural
@@ -64,9 +64,8 @@ def fit(vectors: np.ndarray, sentences: Sequence[Sentence], **options) -> Struct
 
 def pooled(scores: TreeScores) -> tuple[float, float]:
     """Correlation and UUAS."""
-    return correlation_by_length(
-        scores.correlations, scores.n_words
-    ), scores.n_right.sum() / scores.n_edges.sum()
+    correlation = np.average(scores.correlations, weights=weights_of_lengths(scores.n_words))
+    return correlation, scores.n_right.sum() / scores.n_edges.sum()
 
 
 def chain_scores(sentences: Sequence[Sentence]) -> TreeScores:

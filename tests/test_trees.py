@@ -13,10 +13,10 @@ from repstore.analysis.trees import (
     Sentence,
     chain_distances,
     control_heads,
-    correlation_by_length,
     spanning_tree,
     tree_distances,
     tree_scores,
+    weights_of_lengths,
 )
 from repstore.errors import ArgumentError
 
@@ -145,9 +145,9 @@ def test_a_sentence_of_one_word_has_no_correlation_and_no_edges():
 
 
 def test_lengths_count_alike_however_many_sentences_have_them():
-    correlations = np.array([0.1, 0.3, 0.8, 1.0, 1.0])
-    assert correlation_by_length(correlations, np.array([5, 5, 50, 4, 51])) == pytest.approx(0.5)
-    assert np.isnan(correlation_by_length(correlations[3:], np.array([4, 51])))
+    weights = weights_of_lengths(np.array([5, 5, 50, 4, 51]))
+    assert np.average([0.1, 0.3, 0.8, 1.0, 1.0], weights=weights) == pytest.approx(0.5)
+    assert not weights_of_lengths(np.array([4, 51])).any()
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=9).map(np.array), max_size=5), st.integers(0, 99))

@@ -89,22 +89,6 @@ def of_weighted_means(values: np.ndarray, weights: np.ndarray, resampling: Resam
     return means
 
 
-def of_ratios(numerators: np.ndarray, denominators: np.ndarray, resampling: Resampling) -> np.ndarray:
-    """The ratio of two sums over every resample, such as 1 - SSE / SST from what is explained of SST.
-
-    Args:
-        numerators: *Shape:* (n_scores, n).
-        denominators: *Shape:* (n,), at least 0.
-        resampling: which resamples.
-
-    *Shape:* (n_scores, n_resamples), float64; NaN where a resample's denominators are all 0.
-    """
-    above, below = of_means(numerators, resampling), of_means(denominators[None], resampling)
-    below = np.broadcast_to(below, above.shape)
-    ratios: np.ndarray = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
-    return ratios
-
-
 def of_spearman(x: np.ndarray, y: np.ndarray, resampling: Resampling) -> np.ndarray:
     """Spearman's correlation over every resample; pairs drawn several times share a mean rank.
 

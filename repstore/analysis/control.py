@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import numpy as np
 
+OF_CONTROL = 1
+"""Beside a seed, so that what is drawn for a control task goes with nothing else drawn by the seed."""
+
 
 def control_labels(types: np.ndarray, targets: np.ndarray, seed: int) -> np.ndarray:
     """The control task: each word type gets a random label, and has it wherever it is used.
 
-    A label is that of an example drawn at random, so that labels are as frequent as they are in the task. A
-    probe can only learn them by heart; it scores above chance where types of the test were in training.
+    A probe can only learn them by heart; it scores above chance where types of the test were in training.
+
+    The types are laid end to end in a random order, each as long as it has examples, beside the labels of all
+    examples, sorted and turned at random; a type gets the label beside its middle. So each label is as likely
+    for each type as it is frequent, and as frequent in the control task as in the task, up to the examples of
+    one type. Drawn independently, as in the paper, labels of few types are often less mixed than those of the
+    task, or all the same, and what answers the most frequent one seems to have learned something.
 
     Args:
         types: the word type of each example. *Shape:* (n,), int64.
         targets: the class of each example, *Shape:* (n,), int64; or which classes, *Shape:* (n, n_classes),
-            bool, which are then drawn together.
-        seed: of the draw.
+            bool, which are then one label together.
+        seed: of what is random.
 
     *Shape:* that of `targets`.
     """
-    names, type_of = np.unique(types, return_inverse=True)
-    drawn = np.random.default_rng(seed).integers(0, len(targets), len(names))
-    labels: np.ndarray = targets[drawn][type_of]
+    _, type_of, sizes = np.unique(types, return_inverse=True, return_counts=True)
+    random = np.random.default_rng([seed, OF_CONTROL])  # not that of the division, or labels follow its sides
+    order = random.permutation(len(sizes))
+    middles = np.empty_like(sizes)
+    middles[order] = np.cumsum(sizes[order]) - (sizes[order] + 1) // 2
+    label_of = targets if targets.ndim == 1 else np.unique(targets, axis=0, return_inverse=True)[1]
+    by_label = np.roll(np.argsort(label_of.reshape(-1), kind="stable"), random.integers(len(targets)))
+    labels: np.ndarray = targets[by_label[middles]][type_of]
     return labels

@@ -8,8 +8,8 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledPairs:
-    """Pairs of words to learn from or to choose by.
+class LabelledRows:
+    """Labelled pairs to learn from or to choose by.
 
     Attributes:
         rows: of the two words of each pair, in every layer. *Shape:* (n_pairs, 2), int64.
@@ -24,6 +24,11 @@ class LabelledPairs:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def some(self, chosen: np.ndarray) -> LabelledPairs:
-        """Some of the pairs. `chosen`: *Shape:* (n_pairs,), bool."""
-        return LabelledPairs(self.rows[chosen], self.lemmas[chosen], self.is_same[chosen])
+    @property
+    def words(self) -> np.ndarray:
+        """Rows of the words, each once. *Shape:* (n_words,), int64, ascending."""
+        return np.unique(self.rows)
+
+    def where(self, kept: np.ndarray) -> LabelledRows:
+        """Some of the pairs. `kept`: *Shape:* (n_pairs,), bool."""
+        return LabelledRows(self.rows[kept], self.lemmas[kept], self.is_same[kept])

@@ -10,7 +10,7 @@ import numpy as np
 
 from repstore.analysis.inputs import Inputs
 from repstore.spec import MEMORY
-from repstore.storage.saved_probes import Network as Network  # learners take it from here
+from repstore.storage.saved_probes import Network
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from repstore.analysis.descent import minimize, n_arrays
 from repstore.analysis.inputs import Inputs
-from repstore.analysis.learned import Learned, Network, Problem
+from repstore.analysis.lbfgs import minimize, n_arrays
+from repstore.analysis.learned import Learned, Problem
 from repstore.analysis.log_loss import Columns, columns_of, curvature, mean_loss, value_and_slope
 from repstore.analysis.memory import check_fits
 from repstore.analysis.one_thread import one_thread
-from repstore.analysis.ridges import Ridges, bytes_to_solve
+from repstore.analysis.preconditioner import Ridges, bytes_to_solve
 from repstore.analysis.training_rows import (
     TrainingRows,
     block_rows,
@@ -26,6 +26,7 @@ from repstore.analysis.training_rows import (
     bytes_to_make,
 )
 from repstore.spec import MEMORY
+from repstore.storage.saved_probes import Network
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """What is minimized is the mean log loss of the training examples + penalty / 2 * the sum of the squared

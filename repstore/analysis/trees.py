@@ -186,15 +186,16 @@ def _correlation(predicted: np.ndarray, true: np.ndarray) -> float:
     return float(np.divide(np.vecdot(x, y), lengths, out=np.zeros(len(x)), where=lengths > 0).mean())
 
 
-def correlation_by_length(correlations: np.ndarray, n_words: np.ndarray) -> float:
-    """Mean over the lengths of sentences of the mean over the sentences of a length, 5 to 50 words.
+def weights_of_lengths(n_words: np.ndarray) -> np.ndarray:
+    """What sentences count, so that all lengths from 5 to 50 words count alike, and no others.
+
+    So Hewitt & Manning 2019 report correlations: the mean over the lengths of the mean over the sentences of
+    a length.
 
     Args:
-        correlations: of each sentence. *Shape:* (n_sentences,).
-        n_words: *Shape:* (n_sentences,), int64.
+        n_words: of each sentence. *Shape:* (n_sentences,), int64.
 
-    Returns:
-        NaN if no sentence has such a length.
+    *Shape:* (n_sentences,), float64.
     """
-    means = [correlations[n_words == n].mean() for n in range(LENGTHS[0], LENGTHS[1] + 1) if n in n_words]
-    return float(np.mean(means)) if means else float("nan")
+    counted = (n_words >= LENGTHS[0]) & (n_words <= LENGTHS[1])
+    return np.where(counted, 1 / np.bincount(n_words)[n_words], 0.0)

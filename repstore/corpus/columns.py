@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from repstore.corpus.source import Place
-from repstore.corpus.tables import fields, table
+from repstore.corpus.tables import delimiter_of, fields, table, written
 from repstore.errors import CorpusError
 
-EXACT = 1 << 53
-"""From here on float64 lacks whole numbers, so that one may stand for another."""
+NUMBERED = ("word_id", "text_id")
+"""Keys that are whole numbers; the others are text."""
 
 Choose = Callable[[list[str]], Sequence[str]]
 """Which columns to read, of those that a file has."""
@@ -35,9 +35,23 @@ def is_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 1 << 63
 
 
+def key_of(at: Place, column: str, text: str) -> int | str:
+    """What a row of a table is about, by its column.
+
+    Raises:
+        CorpusError: there is nothing, or an id is no whole number.
+    """
+    if not text:
+        raise at.refuse(f"no {column}", f"a {column} in every row")
+    if column not in NUMBERED:
+        return text
+    if not is_id(text):
+        raise at.refuse(f'{column} "{text}"', "a whole number")
+    return int(text)
+
+
 def _text(path: Path, choose: Choose) -> Iterator[tuple[Place, dict[str, str]]]:
-    _, header = next(fields(path), (None, [""]))
-    delimiter = "\t" if len(header) > 1 else ","
+    delimiter = delimiter_of(path)
     _, header = next(fields(path, delimiter), (None, []))
     columns = choose([name.strip() for name in header])
     for at, row in table(path, columns, delimiter=delimiter):
@@ -57,11 +71,4 @@ def _parquet(path: Path, choose: Choose) -> Iterator[tuple[Place, dict[str, str]
     except (OSError, pa.ArrowException) as error:
         raise CorpusError(f"{path} cannot be read as Parquet: {error}") from None
     for line, row in enumerate(rows, 1):
-        yield Place(path, line), {name: _written(row[name]) for name in columns}
-
-
-def _written(value: object) -> str:
-    """A value of Parquet as text would have it; a whole float without its decimal places."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
-        value = int(value)
-    return "" if value is None else str(value).strip()
+        yield Place(path, line), {name: written(row[name]) for name in columns}

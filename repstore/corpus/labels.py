@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from repstore.corpus.columns import is_id, read_columns
+from repstore.corpus.columns import key_of, read_columns
 from repstore.corpus.source import SEVERAL, Place
 from repstore.errors import CorpusError
 
@@ -45,7 +45,7 @@ def read_labels(path: Path) -> LabelTable:
         several = [one.strip() for one in row[LABEL].split(SEVERAL)]
         if not all(several):
             raise at.refuse(f'label "{row[LABEL]}"', f'a label, or several with "{SEVERAL}" between them')
-        labels.setdefault(_value(at, key, row[key]), set()).update(several)
+        labels.setdefault(key_of(at, key, row[key]), set()).update(several)
     if key is None:
         raise CorpusError(f"{path} has no labels. Give a row for each label of a word.")
     return LabelTable(path, key, {value: tuple(sorted(of)) for value, of in labels.items()})
@@ -61,13 +61,3 @@ def _key(path: Path, names: list[str]) -> Key:
             f"the columns that may say which words are meant: {found}", f"one of {', '.join(known)}"
         )
     return there[0]
-
-
-def _value(at: Place, key: Key, value: str) -> int | str:
-    if not value:
-        raise at.refuse(f"no {key}", f"a {key} in every row")
-    if key not in ("word_id", "text_id"):
-        return value
-    if not is_id(value):
-        raise at.refuse(f'{key} "{value}"', "a whole number")
-    return int(value)

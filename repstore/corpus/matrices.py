@@ -14,15 +14,13 @@ from typing import get_args
 
 import numpy as np
 
+from repstore.corpus.columns import key_of
 from repstore.corpus.source import Place
 from repstore.corpus.tables import delimiter_of, fields, number, table, written
 from repstore.errors import CorpusError
 from repstore.spec import MatrixKey
 
 KEYS: tuple[MatrixKey, ...] = get_args(MatrixKey)
-NUMBERED = ("word_id", "text_id")
-"""Keys that are whole numbers; the others are text."""
-
 MISSING = ("", "nan")
 """How a cell without a number is written, in any case."""
 
@@ -77,7 +75,7 @@ def _matrix(path: Path, key: MatrixKey, columns: Sequence[str], rows: Iterable[R
     kept: list[int | str] = []
     lines: dict[int | str, int] = {}
     for at, given, cells in rows:
-        name = _key(at, key, given)
+        name = key_of(at, key, given.strip())
         if name in lines:
             raise at.refuse(f'{key} "{name}", which was at {lines[name]}', "one row for each")
         lines[name] = at.line
@@ -91,17 +89,6 @@ def _matrix(path: Path, key: MatrixKey, columns: Sequence[str], rows: Iterable[R
         raise CorpusError(f"{path} has no row with a number in every column. Give at least one.")
     keys = tuple(kept)
     return ExternalMatrix(key, keys, tuple(columns), np.stack(values), len(lines) - len(kept))  # type: ignore[arg-type]
-
-
-def _key(at: Place, key: MatrixKey, given: str) -> int | str:
-    name = given.strip()
-    if not name:
-        raise at.refuse(f"no {key}", f"a {key} in every row")
-    if key not in NUMBERED:
-        return name
-    if not (name.isascii() and name.isdigit() and len(name) < 20 and int(name) < 1 << 63):
-        raise at.refuse(f'{key} "{name}"', "a whole number")
-    return int(name)
 
 
 def _numbers(at: Place, columns: Sequence[str], cells: Sequence[str]) -> np.ndarray:
@@ -179,6 +166,8 @@ def _arrays(path: Path) -> tuple[MatrixKey, list[str], Iterator[Row]]:
         raise at.refuse(
             f"keys of shape {keys.shape} and values of shape {values.shape}", "(n,) and (n, n_columns)"
         )
+    if keys.dtype.kind not in "iufU":
+        raise at.refuse(f"keys of {keys.dtype}", "text or whole numbers")
     if values.dtype.kind not in "iuf":
         raise at.refuse(f"values of {values.dtype}", "numbers")
     if "key" not in given and keys.dtype.kind not in "iu":

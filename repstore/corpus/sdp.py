@@ -68,6 +68,7 @@ def sentences_of(file: Path) -> Iterator[Sentence]:
                 widths = [WIDTH_2015]
         if rows:
             yield _sentence(rows, kind, widths)
+            widths = [_width(rows)]  # of all others, too: a column too many is no frame
 
 
 def _together(files: Sequence[Path]) -> Iterator[Sentence]:
@@ -88,8 +89,7 @@ def _sentence(rows: Sequence[tuple[Place, list[str]]], kind: str, widths: Sequen
     for n, (at, row) in enumerate(rows, 1):
         _check(at, row, n)
     heads = [n for n, (_, row) in enumerate(rows) if row[5] == "+"]
-    n_columns = len(rows[0][1])
-    width = n_columns - len(heads)
+    n_columns, width = len(rows[0][1]), _width(rows)
     if width not in widths:
         several = " or ".join(str(width + len(heads)) for width in widths)
         raise rows[0][0].refuse(
@@ -114,6 +114,11 @@ def _sentence(rows: Sequence[tuple[Place, list[str]]], kind: str, widths: Sequen
             if label != NONE:
                 edges.append(Edge(kind, head, n, label))
     return Sentence(" ".join(token.form for token in tokens), tuple(tokens), tuple(edges))
+
+
+def _width(rows: Sequence[tuple[Place, list[str]]]) -> int:
+    """Columns of a sentence before those of arguments."""
+    return len(rows[0][1]) - sum(row[5] == "+" for _, row in rows)
 
 
 def _check(at: Place, row: Sequence[str], n: int) -> None:

@@ -94,12 +94,12 @@ def curves(
             axes.tick_params(labelbottom=True)
             _name_ticks(axes, x_names)
             _write_titles([axes], [panel], size[0] / n_across - 0.8)
-        if len(panels) == 1:
-            _draw_legend(axes, legend)
+        if len(panels) == 1 and all(line.n_joined is None for line in panels[0].lines):
+            _draw_legend(axes, legend)  # beside the curves; intervals of points apart it would not see
         else:
             _draw_legend(figure, legend, loc="outside lower center", ncols=4)
         for axes in grid[:, 0]:
-            axes.set_ylabel(y_label)
+            axes.set_ylabel(wrapped(y_label, 2.4, 10))
         for axes in grid.flat[max(0, len(panels) - n_across) : len(panels)]:
             axes.set_xlabel(x_label)
         _finish(figure, grid, len(panels), title)

@@ -8,6 +8,7 @@ import numpy as np
 
 from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
 from repstore.storage.catalog import Catalog
+from repstore.storage.occurrences import TEXTS_OF
 
 KINDS_OF = "SELECT DISTINCT kind FROM edges WHERE corpus_id = $corpus_id ORDER BY kind"
 EDGES_OF = """
@@ -16,8 +17,8 @@ FROM edges JOIN words ON word_id = word_b JOIN texts USING (text_id)
 WHERE edges.corpus_id = $corpus_id AND kind = $kind AND word_a IS NOT NULL
 ORDER BY word_b, word_a, label
 """
-WORDS_OF = """
-SELECT word_id, text_id FROM words
+WORDS_OF = f"""
+SELECT word_id, text_id, reads_as FROM words JOIN {TEXTS_OF} USING (text_id)
 WHERE text_id IN (
     SELECT text_id FROM edges JOIN words ON word_id = word_b WHERE corpus_id = $corpus_id AND kind = $kind
 )
@@ -37,6 +38,7 @@ class FoundEdges:
         splits: of its text. *Shape:* (n_edges,), str or None.
         word_ids: every word of these texts, joined or not, in order. *Shape:* (n_words,), int64.
         word_texts: the text_id of each. *Shape:* (n_words,), int64.
+        reads_as: the first text_id of those that read as its text does. *Shape:* (n_words,), int64.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class FoundEdges:
     splits: np.ndarray
     word_ids: np.ndarray
     word_texts: np.ndarray
+    reads_as: np.ndarray
 
 
 def find_edges(catalog: Catalog, corpus_id: str, corpus: str, kind: str | None) -> FoundEdges:
@@ -85,5 +88,5 @@ def find_edges(catalog: Catalog, corpus_id: str, corpus: str, kind: str | None) 
     return FoundEdges(
         kind,
         *(edges[name].to_numpy() for name in names),
-        *(words[name].to_numpy() for name in ("word_id", "text_id")),
+        *(words[name].to_numpy() for name in ("word_id", "text_id", "reads_as")),
     )

@@ -14,6 +14,13 @@ WITH wanted AS (SELECT unnest($keys) AS key, unnest(range(len($keys))) AS number
 SELECT word_id, number FROM words JOIN texts USING (text_id) JOIN wanted ON {key} = wanted.key
 WHERE corpus_id = $corpus_id ORDER BY word_id
 """
+NAMED = """
+WITH wanted AS (SELECT unnest($names) AS name)
+SELECT word_id, CASE WHEN form IN (FROM wanted) THEN form ELSE lemma END AS name
+FROM words JOIN texts USING (text_id)
+WHERE corpus_id = $corpus_id AND (form IN (FROM wanted) OR lemma IN (FROM wanted))
+ORDER BY word_id
+"""
 COLUMNS: dict[MatrixKey, str] = {
     "word_id": "word_id",
     "form": "form",
@@ -22,7 +29,7 @@ COLUMNS: dict[MatrixKey, str] = {
     "text_id": "text_id",
     "text": "text",
 }
-"""What each key is compared with."""
+"""What each key is compared with: a word without a lemma goes by its form, here as elsewhere."""
 
 
 def find_keyed(
@@ -34,3 +41,12 @@ def find_keyed(
     """
     found = catalog.query(KEYED.format(key=COLUMNS[key]), {"corpus_id": corpus_id, "keys": list(keys)})
     return found["word_id"].to_numpy(), found["number"].to_numpy()
+
+
+def find_named(catalog: Catalog, corpus_id: str, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """The words of a corpus with one of these forms, or else lemmas, and which each has.
+
+    *Shape:* (n_words,), int64, ascending.
+    """
+    found = catalog.query(NAMED, {"corpus_id": corpus_id, "names": list(names)})
+    return found["word_id"].to_numpy(), found["name"].to_pylist()

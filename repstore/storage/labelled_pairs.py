@@ -9,13 +9,16 @@ import pyarrow as pa
 
 from repstore.errors import ResultError
 from repstore.storage.catalog import Catalog
+from repstore.storage.occurrences import TEXTS_OF
 
-LABELLED = """
+LABELLED = f"""
+WITH known AS {TEXTS_OF}
 SELECT word_a, word_b, pairs.label, pairs.split,
        coalesce(a.lemma, a.form) AS lemma_a, coalesce(b.lemma, b.form) AS lemma_b,
-       a.text_id AS text_a, b.text_id AS text_b
+       text_a.reads_as AS text_a, text_b.reads_as AS text_b
 FROM pairs JOIN words a ON a.word_id = word_a JOIN words b ON b.word_id = word_b
-WHERE corpus_id = $corpus_id AND pairs.label IS NOT NULL
+JOIN known text_a ON text_a.text_id = a.text_id JOIN known text_b ON text_b.text_id = b.text_id
+WHERE pairs.corpus_id = $corpus_id AND pairs.label IS NOT NULL
 ORDER BY pair_id
 """
 
@@ -29,7 +32,7 @@ class LabelledPairs:
         same: whether each is labelled as of one sense. *Shape:* (n_pairs,), bool.
         splits: *Shape:* (n_pairs,), str or None.
         lemmas: a number for each lemma. *Shape:* (n_pairs, 2), int64.
-        texts: text_ids. *Shape:* (n_pairs, 2), int64.
+        texts: text_ids; of texts that read the same, the first one's. *Shape:* (n_pairs, 2), int64.
     """
 
     words: np.ndarray
@@ -37,6 +40,16 @@ class LabelledPairs:
     splits: np.ndarray
     lemmas: np.ndarray
     texts: np.ndarray
+
+    @property
+    def known_splits(self) -> list[str]:
+        """The splits that they are of, in order of their names."""
+        return sorted({split for split in self.splits.tolist() if split is not None})
+
+    def where(self, kept: np.ndarray) -> LabelledPairs:
+        """Some of the pairs. `kept`: *Shape:* (n_pairs,), bool."""
+        columns = (self.words, self.same, self.splits, self.lemmas, self.texts)
+        return LabelledPairs(*(column[kept] for column in columns))
 
 
 def find_labelled_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> LabelledPairs:
@@ -49,7 +62,7 @@ def find_labelled_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> Labell
     catalog.require_corpus(corpus_id, corpus)
     table = catalog.query(LABELLED, {"corpus_id": corpus_id})
     if not table.num_rows:
-        raise ResultError(f'Corpus "{corpus}" has no labelled pairs; this probe needs them.')
+        raise ResultError(f'Corpus "{corpus}" has no labelled pairs; this needs them.')
     columns = {name: table[name].combine_chunks() for name in table.column_names}
     lemmas = pa.concat_arrays([columns["lemma_a"], columns["lemma_b"]]).dictionary_encode().indices
     return LabelledPairs(

@@ -11,8 +11,9 @@ from repstore.corpus.labels import LabelTable
 from repstore.corpus.source import SEVERAL
 from repstore.errors import NotFoundError, ResultError, did_you_mean
 from repstore.schemas import TEXTS, WORDS
+from repstore.storage import keyed
 from repstore.storage.catalog import Catalog
-from repstore.storage.occurrences import codes_of
+from repstore.storage.occurrences import TEXTS_OF, codes_of
 
 COLUMNS = tuple(
     field.name
@@ -24,12 +25,10 @@ COLUMNS = tuple(
 """Columns of words and their texts that may be labels. No names but these, and the keys of tables, are put
 into the query."""
 
-LABELS_OF = """
-SELECT word_id, form, coalesce(lemma, form) AS lemma, text_id, split, {column} AS value
-FROM words JOIN texts USING (text_id) WHERE corpus_id = $corpus_id ORDER BY word_id
+LABELS_OF = f"""
+SELECT word_id, form, coalesce(lemma, form) AS lemma, reads_as, split, {{column}} AS value
+FROM words JOIN {TEXTS_OF} USING (text_id) ORDER BY word_id
 """
-LEMMA = "coalesce(lemma, form)"
-"""What a table of lemmas is joined by: a word without a lemma goes by its form, here as elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +38,8 @@ class FoundLabels:
     Attributes:
         word_ids: *Shape:* (n_words,), int64, ascending.
         labels: of each word, sorted; never none.
-        lemmas, forms, texts: one number for each lemma (its form, where the corpus has none), form and text,
-            as in `storage.occurrences`. *Shape of each:* (n_words,), int64.
+        lemmas, forms, texts: one number for each lemma (its form, where the corpus has none), form and text;
+            texts that read the same have one. *Shape of each:* (n_words,), int64.
         splits: *Shape:* (n_words,), str or None.
         n_unlabelled: words of the corpus that have no label and are left out.
     """
@@ -52,13 +51,6 @@ class FoundLabels:
     texts: np.ndarray
     splits: np.ndarray
     n_unlabelled: int
-
-    def where(self, there: np.ndarray) -> FoundLabels:
-        """Some of the words. `there`: *Shape:* (n_words,), bool."""
-        labels = tuple(self.labels[row] for row in np.flatnonzero(there))
-        lemmas, forms, texts = (column[there] for column in (self.lemmas, self.forms, self.texts))
-        word_ids, splits = self.word_ids[there], self.splits[there]
-        return FoundLabels(word_ids, labels, lemmas, forms, texts, splits, self.n_unlabelled)
 
 
 def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | LabelTable) -> FoundLabels:
@@ -84,7 +76,7 @@ def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | Labe
         )
     catalog.require_corpus(corpus_id, corpus)
     column = label if isinstance(label, str) else label.key
-    joined = LEMMA if column == "lemma" and isinstance(label, LabelTable) else column
+    joined = column if isinstance(label, str) else keyed.COLUMNS[label.key]
     found = catalog.query(LABELS_OF.format(column=joined), {"corpus_id": corpus_id})
     labels = _labels(found["value"], column, label)
     has = np.array([bool(of) for of in labels], bool)
@@ -95,7 +87,7 @@ def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | Labe
         labels=tuple(of for of in labels if of),
         lemmas=codes_of(found["lemma"])[has],
         forms=codes_of(found["form"])[has],
-        texts=codes_of(found["text_id"])[has],
+        texts=codes_of(found["reads_as"])[has],
         splits=found["split"].to_numpy()[has],
         n_unlabelled=int(len(has) - np.count_nonzero(has)),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
-from operator import index
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
@@ -15,14 +14,13 @@ from repstore.corpus.labels import LabelTable
 from repstore.errors import (
     ArgumentError,
     NotFoundError,
-    SeveralWordsError,
     StoreDamagedError,
     did_you_mean,
 )
 from repstore.spec import MatrixKey, Span, Target
 from repstore.storage.catalog import Catalog
 from repstore.storage.edges import FoundEdges, find_edges
-from repstore.storage.keyed import find_keyed
+from repstore.storage.keyed import find_keyed, find_named
 from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
 from repstore.storage.labels import FoundLabels, find_labels
 from repstore.storage.layout import Layout
@@ -32,25 +30,11 @@ from repstore.storage.opened import Run, Runs
 from repstore.storage.pairs import FoundPairs, find_pairs, splits_of
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
+from repstore.storage.uses import WORDS_BY_ID, find_words, one_use
 from repstore.storage.vectors import RunVectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
 RUN_PARTS = "SELECT file, sha256 FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
-FIND_WORDS = """
-SELECT word_id, form, lemma, pos, sense, text, char_start, char_end, position, split,
-       corpora.name AS corpus
-FROM words JOIN texts USING (text_id) JOIN corpora USING (corpus_id)
-WHERE ($form IS NULL OR form = $form) AND ($lemma IS NULL OR lemma = $lemma)
-  AND ($pos IS NULL OR pos = $pos) AND ($sense IS NULL OR sense = $sense)
-  AND ($text IS NULL OR contains(text, $text))
-  AND ($either IS NULL OR lemma = $either OR form = $either)
-  AND ($corpus_id IS NULL OR corpus_id = $corpus_id)
-ORDER BY word_id LIMIT $limit
-"""
-WORDS_BY_ID = """
-SELECT word_id, form, lemma, pos, sense, text, char_start, char_end
-FROM words JOIN texts USING (text_id) WHERE word_id IN (SELECT unnest($word_ids))
-"""
 SPANS_BY_ID = "SELECT word_id, spans FROM words WHERE word_id IN (SELECT unnest($word_ids))"
 MATCHING = """
 SELECT word_id, text_id, position, char_start, char_end, form, lemma, pos, sense, gloss, text, split, language
@@ -59,18 +43,6 @@ WHERE corpus_id = $corpus_id AND ($lemma IS NULL OR coalesce(lemma, form) <> $le
   AND ($text IS NULL OR text <> $text) AND ($split IS NULL OR split = $split)
   AND ($side IS NULL OR word_id IN (SELECT CASE $side WHEN 'a' THEN word_a ELSE word_b END FROM pairs))
 """
-NAMED = """
-WITH wanted AS (SELECT unnest($names) AS name)
-SELECT word_id, CASE WHEN form IN (FROM wanted) THEN form ELSE lemma END AS name
-FROM words JOIN texts USING (text_id)
-WHERE corpus_id = $corpus_id AND (form IN (FROM wanted) OR lemma IN (FROM wanted))
-ORDER BY word_id
-"""
-LEMMAS_OF = """
-SELECT DISTINCT coalesce(lemma, form) AS name FROM words JOIN texts USING (text_id)
-WHERE corpus_id = $corpus_id
-"""
-SHOWN_USES = 10
 
 
 class Lookup:
@@ -136,10 +108,7 @@ class Lookup:
 
     def words(self, limit: int | None = None, **criteria: str | None) -> pa.Table:
         """Words by form, lemma, pos, sense, part of text, corpus_id, or either (form or lemma)."""
-        if limit is not None and limit < 1:
-            raise ArgumentError(f"limit is {limit}; ask for at least 1 word.")
-        names = ("form", "lemma", "pos", "sense", "text", "either", "corpus_id")
-        return self._catalog.query(FIND_WORDS, dict.fromkeys(names) | criteria | {"limit": limit})
+        return find_words(self._catalog, limit, **criteria)
 
     def matching(
         self,
@@ -173,55 +142,8 @@ class Lookup:
     def one_word(
         self, word: str | SupportsIndex | None, run: Run, text: str | None, sense: str | None
     ) -> dict[str, Any]:
-        """The one word that is meant: word_id, form, lemma, pos, sense, text, ...
-
-        Raises:
-            NotFoundError: there is none.
-            SeveralWordsError: several uses fit; the message lists some.
-        """
-        if word is None and text is None and sense is None:
-            raise ArgumentError("No word is given. Give a word, a word_id, or part of its text.")
-        if word is not None and not isinstance(word, str):
-            try:
-                word_id = index(word)
-            except TypeError:
-                raise ArgumentError(
-                    f"{word!r} is no word: give a form, a lemma, a word_id or an array."
-                ) from None
-            known = -(2**63) <= word_id < 2**63
-            found = self._catalog.query(WORDS_BY_ID, {"word_ids": [word_id]}).to_pylist() if known else []
-            if not found:
-                raise NotFoundError(f"The store has no word {word_id}.")
-            if text is not None or sense is not None:
-                raise ArgumentError("A word_id says which word is meant. Leave out its text and sense.")
-            of_word: dict[str, Any] = found[0]
-            return of_word
-        corpus_id = run.info.spec.corpus_id
-        uses = self.words(either=word, text=text, sense=sense, corpus_id=corpus_id).to_pylist()
-        if not uses:
-            raise NotFoundError(self._no_word(word, run, text, sense))
-        if len(uses) > 1:
-            lines = [f"  {use['word_id']}  {use['sense'] or ''}  {marked(use)}" for use in uses[:SHOWN_USES]]
-            if len(uses) > SHOWN_USES:
-                lines.append(f"  ... {len(uses) - SHOWN_USES} more")
-            what = "This" if word is None else f'"{word}"'
-            raise SeveralWordsError(
-                f"{what} has {len(uses)} uses. Say which, by word_id or by part of the text:\n"
-                + "\n".join(lines),
-                uses,
-            )
-        use: dict[str, Any] = uses[0]
-        return use
-
-    def _no_word(self, word: str | None, run: Run, text: str | None, sense: str | None) -> str:
-        where = f' in a text with "{text}"' if text else ""
-        where += f' of sense "{sense}"' if sense else ""
-        if word is None:
-            return f"No word{where} in {run.info.corpus}."
-        corpus = {"corpus_id": run.info.spec.corpus_id}
-        names = self._catalog.query(LEMMAS_OF, corpus)["name"].to_pylist()
-        hint = f" {did_you_mean(word, names)}" if word not in names else ""
-        return f'No word "{word}"{where} in {run.info.corpus}.{hint}'
+        """The one word that is meant (`storage.uses.one_use`)."""
+        return one_use(self._catalog, run.info, word, text, sense)
 
     def with_words(self, rows: Sequence[dict[str, Any]]) -> pa.Table:
         """Rows with a word_id, completed by form, lemma, pos, sense, text, char_start and char_end."""
@@ -273,13 +195,8 @@ class Lookup:
         return find_labels(self._catalog, run.info.spec.corpus_id, run.info.corpus, label)
 
     def named(self, run: Run, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-        """The words of a run's corpus with one of these forms, or else lemmas, and which each has.
-
-        *Shape:* (n_words,), int64, ascending.
-        """
-        asked = {"corpus_id": run.info.spec.corpus_id, "names": list(names)}
-        found = self._catalog.query(NAMED, asked)
-        return found["word_id"].to_numpy(), found["name"].to_pylist()
+        """The words of a run's corpus with one of these names, and which (`storage.keyed.find_named`)."""
+        return find_named(self._catalog, run.info.spec.corpus_id, names)
 
     def keyed(
         self, run: Run, key: MatrixKey, keys: Sequence[int] | Sequence[str]
@@ -307,12 +224,6 @@ def looking_up(layout: Layout) -> Iterator[Lookup]:
     """The names of a store, for as long as one question takes."""
     with closing(Catalog(layout)) as catalog:
         yield Lookup(layout, catalog)
-
-
-def marked(word: Mapping[str, Any]) -> str:
-    """The text of a word, with the word in brackets."""
-    text, start, end = word["text"], word["char_start"], word["char_end"]
-    return f"{text[:start]}[{text[start:end]}]{text[end:]}"
 
 
 def _check_all(word_ids: Sequence[int], known: Mapping[int, object]) -> None:

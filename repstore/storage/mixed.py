@@ -10,7 +10,7 @@ import numpy as np
 
 from repstore.errors import NotFoundError, StoreDamagedError, StoreError, did_you_mean
 from repstore.spec import MIX, LayerKey, MixKind, is_mix
-from repstore.storage.frozen import check_name
+from repstore.storage.frozen import check_name, read_words
 from repstore.storage.layout import RunLayout
 from repstore.storage.made import MadeLayer, MadeLayers
 from repstore.storage.mixes import MixInfo, read_mix, read_mix_arrays
@@ -140,7 +140,7 @@ class MixedVectors:
     def __init__(self, stored: RunVectors, folder: RunLayout, label: str) -> None:
         self._stored, self._folder, self._label = stored, folder, label
         self._layers: MadeLayers[MixedLayer] = MadeLayers()
-        self._mixes: dict[str, Mix] = {}
+        self._mixes: dict[str, tuple[Mix, np.ndarray]] = {}
         self._turn = Lock()  # analyses ask from several threads
 
     @property
@@ -196,12 +196,24 @@ class MixedVectors:
         mixed: np.ndarray = mix.apply([self._stored.seen(n, vectors)[None] for n in mix.layers])[0]
         return mixed
 
+    def learned_from(self, layer: LayerKey) -> np.ndarray:
+        """Words of the pairs that a mix was learned from; none of a layer. *Shape:* (n_words,), int64.
+
+        Raises:
+            StoreDamagedError: the mix is damaged.
+        """
+        if not is_mix(layer):
+            return self._stored.learned_from(layer)
+        self._mix(str(layer))
+        return self._mixes[str(layer)][1]
+
     def _mix(self, key: str) -> Mix:
         """The mix of that key; what it was when it was first asked for, since answers must not differ."""
         with self._turn:
             if key not in self._mixes:
-                _, self._mixes[key] = read_mix_of(self._folder, key.removeprefix(MIX), self._label)
-            return self._mixes[key]
+                info, mix = read_mix_of(self._folder, key.removeprefix(MIX), self._label)
+                self._mixes[key] = mix, read_words(self._folder.frozen("mix", info.name), info)
+            return self._mixes[key][0]
 
 
 def read_mix_of(folder: RunLayout, name: str, label: str) -> tuple[MixInfo, Mix]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import index
 
+import numpy as np
+
 from repstore.errors import ArgumentError
 from repstore.spec import LayerKey, RunInfo, is_mix
 from repstore.storage.layout import RunLayout
@@ -107,6 +109,24 @@ class Run:
                 raise ArgumentError(f'"{one}" is no layer. {HOW}')
             return [one]
         return [index(one)]
+
+    def notes_on_seen(self, layers: Sequence[LayerKey], tested: np.ndarray) -> list[str]:
+        """What a reader must know of mixes and masks that were learned from words they are now tested on.
+
+        `tested`: word_ids. *Shape:* (n, ...), int64.
+        """
+        words = np.unique(tested)
+        n_seen = {key: int(np.isin(words, self.vectors.learned_from(key)).sum()) for key in layers}
+        seen: dict[int, list[str]] = {}
+        for key, n in n_seen.items():
+            seen.setdefault(n, []).append(str(key) if is_mix(key) else str(self.transform))
+        return [
+            f"Of the {len(words):,} words that {self.label} is tested on, {n:,} are in pairs that "
+            f"{' and '.join(dict.fromkeys(names))} learned from, and may come off better than others. Test "
+            "on a split that was not learned from."
+            for n, names in seen.items()
+            if n
+        ]
 
     def after_layer_0(self, layers: Sequence[LayerKey]) -> list[LayerKey]:
         """The layers, after layer 0, if it is there and not among them: what others are compared with."""

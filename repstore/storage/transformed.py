@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, StoreError, did_you_mean
 from repstore.spec import LayerKey, layer_number
-from repstore.storage.frozen import check_name
+from repstore.storage.frozen import check_name, read_words
 from repstore.storage.layout import FrozenLayout
 from repstore.storage.made import MadeLayer, MadeLayers
 from repstore.storage.opened import Run
@@ -19,6 +21,8 @@ from repstore.storage.transforms import (
     read_transform,
 )
 from repstore.storage.vectors import LayerVectors, Vectors
+
+Read = TypeVar("Read")
 
 
 def through(run: Run, name: str) -> Run:
@@ -77,9 +81,25 @@ class TransformedVectors:
         number = self._number(layer)
         return self._layers.get(number, lambda: MappedLayer(self._stored.layer(number), self._map(number)))
 
+    def learned_from(self, layer: LayerKey) -> np.ndarray:
+        """Words of the pairs that a mask was learned from; none of what needs no labels.
+
+        *Shape:* (n_words,), int64.
+
+        Raises:
+            StoreDamagedError: the transform is damaged.
+            StoreError: it is not the one that there was when the store was opened.
+        """
+        if self._info.fitted_on.train_on is None:
+            return self._stored.learned_from(layer)
+        return self._read(lambda: read_words(self._place, self._info))
+
     def _map(self, layer: int) -> LayerMap:
+        return self._read(lambda: read_map(self._place, self._files[layer]))
+
+    def _read(self, read: Callable[[], Read]) -> Read:
         try:
-            return read_map(self._place, self._files[layer])
+            return read()
         except StoreDamagedError:
             if read_transform(self._place.run, self._place.name) == self._info:
                 raise

@@ -122,6 +122,9 @@ class Vectors(Protocol):
     def seen(self, layer: LayerKey, vectors: np.ndarray) -> np.ndarray:
         """A layer of a word that is not stored, as it is shown, from its vectors at all layers."""
 
+    def learned_from(self, layer: LayerKey) -> np.ndarray:
+        """Words whose labels decided what a layer looks like; none of a stored one."""
+
 
 class RunVectors:
     """All layers of a run, over the parts committed when it was opened."""
@@ -182,6 +185,11 @@ class RunVectors:
         """A layer of a word that is not stored. `vectors`: *Shape:* (n_layers, d_model), and (d_model,)."""
         vector: np.ndarray = vectors[self._number(layer)]
         return vector
+
+    def learned_from(self, layer: LayerKey) -> np.ndarray:
+        """No word: the model knew no labels. *Shape:* (0,), int64."""
+        self.check_layer(layer)
+        return np.empty(0, np.int64)
 
 
 def rows_of(known: np.ndarray, word_ids: np.ndarray) -> np.ndarray:

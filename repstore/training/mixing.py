@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from repstore.analysis.labelled import LabelledPairs
+from repstore.analysis.labelled import LabelledRows
+from repstore.analysis.memory import check_fits
 from repstore.analysis.standardize import moments
 from repstore.errors import ResultError
 from repstore.spec import MixKind
@@ -66,8 +67,8 @@ class LearnedMix:
 def learn_mix(
     kind: MixKind,
     layers: Sequence[LayerVectors],
-    train: LabelledPairs,
-    select: LabelledPairs,
+    train: LabelledRows,
+    select: LabelledRows,
     *,
     seed: int,
     memory: int,
@@ -109,7 +110,7 @@ def learn_mix(
             little memory for a minibatch.
     """
     _check(layers, train, select, memory)
-    words = np.unique(train.rows)
+    words = train.words
     shift, scale = (np.stack(of) for of in zip(*(_frozen(layer, words) for layer in layers), strict=True))
     random = np.random.default_rng(seed)
     model = _Model(kind, len(layers), layers[0].d_model, random)
@@ -123,7 +124,7 @@ def learn_mix(
     return LearnedMix(Mix(kind, numbers, arrays), before, after, epoch)
 
 
-def _check(layers: Sequence[LayerVectors], train: LabelledPairs, select: LabelledPairs, memory: int) -> None:
+def _check(layers: Sequence[LayerVectors], train: LabelledRows, select: LabelledRows, memory: int) -> None:
     for pairs, what in ((train, "learn from"), (select, "choose by")):
         n_same = int(pairs.is_same.sum())
         if not n_same or len(pairs) < 2:
@@ -132,11 +133,9 @@ def _check(layers: Sequence[LayerVectors], train: LabelledPairs, select: Labelle
                 "least two, and one of one sense. Choose other splits."
             )
     needed = COPIES * 4 * 4 * BATCH * len(layers) * layers[0].d_model
-    if needed > memory:
-        raise ResultError(
-            f"Learning a mix of {len(layers)} layers takes about {needed / 1e9:.2f} GB of memory, and "
-            f"{memory / 1e9:.2f} GB are allowed. Allow more with memory, or mix fewer layers."
-        )
+    check_fits(
+        f"Learning a mix of {len(layers)} layers", needed, memory, "Allow more with memory, or mix fewer."
+    )
 
 
 def _frozen(layer: LayerVectors, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -212,8 +211,8 @@ class _Model:
 def _descend(
     model: _Model,
     stack: _Stack,
-    train: LabelledPairs,
-    select: LabelledPairs,
+    train: LabelledRows,
+    select: LabelledRows,
     random: np.random.Generator,
     progress: Callable[[int], None],
 ) -> tuple[float, float, int]:
@@ -239,7 +238,7 @@ def _descend(
     return before, least, best_epoch
 
 
-def _batches(pairs: LabelledPairs, random: np.random.Generator | None = None) -> Iterator[np.ndarray]:
+def _batches(pairs: LabelledRows, random: np.random.Generator | None = None) -> Iterator[np.ndarray]:
     """Which pairs are together: 32 of one sense, and as many others as there are for each, up to 32.
 
     In order, unless they are shuffled.
@@ -254,13 +253,13 @@ def _batches(pairs: LabelledPairs, random: np.random.Generator | None = None) ->
         yield np.concatenate([positive, negative[:BATCH]])
 
 
-def _loss_to_choose_by(model: _Model, stack: _Stack, pairs: LabelledPairs) -> float:
+def _loss_to_choose_by(model: _Model, stack: _Stack, pairs: LabelledRows) -> float:
     with torch.no_grad():
         total = sum(float(_loss(model, stack, pairs, batch)) for batch in _batches(pairs))
     return total / int(pairs.is_same.sum())
 
 
-def _loss(model: _Model, stack: _Stack, pairs: LabelledPairs, batch: np.ndarray) -> torch.Tensor:
+def _loss(model: _Model, stack: _Stack, pairs: LabelledRows, batch: np.ndarray) -> torch.Tensor:
     """Sum of the losses of the pairs of one sense in a minibatch. *Shape:* ()."""
     rows, where = np.unique(pairs.rows[batch], return_inverse=True)
     units = model.mixed(stack.take(rows))[torch.from_numpy(where.reshape(-1, 2))]

@@ -16,9 +16,10 @@ import torch
 from torch.nn import functional
 
 from repstore.analysis.inputs import Inputs
-from repstore.analysis.learned import Learned, Learner, Network, Problem
+from repstore.analysis.learned import Learned, Learner, Problem
 from repstore.errors import ArgumentError
 from repstore.spec import MEMORY
+from repstore.storage.saved_probes import Network
 from repstore.training.descent import descend, one_thread, uniform
 from repstore.training.scaled import Scaled
 

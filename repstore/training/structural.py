@@ -14,9 +14,9 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from repstore.analysis.inputs import Inputs
-from repstore.analysis.learned import Network
 from repstore.analysis.trees import Sentence, TreeScores, tree_scores
 from repstore.spec import MEMORY
+from repstore.storage.saved_probes import Network
 from repstore.training.descent import descend, one_thread, uniform
 from repstore.training.scaled import Scaled
 

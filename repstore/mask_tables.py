@@ -1,9 +1,8 @@
-"""Which dimensions of every layer a transform keeps."""
+"""Tables of masks: which dimensions of every layer a transform keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,7 @@ import pyarrow as pa
 
 from repstore.errors import ArgumentError
 from repstore.results import Figure, ResultTable
-from repstore.storage.frozen import check_name
-from repstore.storage.lookup import looking_up
 from repstore.storage.opened import Run
-from repstore.storage.runs import open_store
-from repstore.storage.transformed import TransformedVectors, through
 from repstore.storage.transforms import LayerMap
 
 COLUMNS = pa.schema(
@@ -27,34 +22,7 @@ COLUMNS = pa.schema(
 )
 
 
-def show_transform(store: str | Path, name: str, *, run: str | None = None) -> ResultTable:
-    """Which dimensions a transform keeps of each layer, of kind ``select`` or ``drop-outliers``.
-
-    Args:
-        store: folder of the store.
-        name: of the transform.
-        run: which run; not needed if the store has one.
-
-    Returns:
-        One row per layer: layer, d_model, n_kept, share (of all dimensions), overlap with the layer before
-        (kept by both, of those kept by either: the index of Jaccard), chance (the overlap that two masks of
-        these sizes, drawn at random, would have on average, about), and kept (which dimensions, from 0). Its
-        plot is the masks, a row for each layer.
-
-    Raises:
-        NotFoundError: no such run or transform.
-        ArgumentError: it maps vectors by directions, as ``pca`` does.
-        StoreDamagedError: it is damaged.
-    """
-    check_name("transform", name)
-    layout = open_store(Path(store).absolute())
-    with looking_up(layout) as lookup:
-        seen = through(lookup.run(run), name)
-        assert isinstance(seen.vectors, TransformedVectors)
-        return _table(seen, {layer: seen.vectors.layer(layer).map for layer in seen.vectors.layers})
-
-
-def _table(run: Run, maps: Mapping[int, LayerMap]) -> ResultTable:
+def table_of_masks(run: Run, maps: Mapping[int, LayerMap]) -> ResultTable:
     """Which dimensions of each layer are left.
 
     Raises:
