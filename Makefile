@@ -1,12 +1,12 @@
 # make demo: the main job on a real model.   make test: all tests.   make check: what every commit passes.
 # make soak: 200 killed ingests, and one that dies at every step it takes in the file system.
-# make page: the numbers and figures of docs/fantastic-semantics.md.
+# make page: the numbers and figures of docs/fantastic-semantics.md.   make probing: those of docs/probing.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint check soak page clean
+.PHONY: setup demo test lint check soak page probing clean
 
 setup: $(READY)
 
@@ -50,6 +50,12 @@ page: $(READY)
 		--rawc $(DATA)/raw-c/raw-c.csv --prompt-quirk --dtype float32 --out docs/fantastic-semantics
 	sed 's#](\([a-z_]*\.png\))#](fantastic-semantics/\1)#' docs/fantastic-semantics/report.md > docs/fantastic-semantics.md
 	rm docs/fantastic-semantics/report.*
+
+# docs/probing.md, its tables and its figures, from data/ and the embedded models: some 15 minutes on two cores.
+probing: $(READY)
+	rm -rf .probing
+	$(BIN)/python tests/probing_page.py .probing
+	rm -rf .probing
 
 clean:
 	rm -rf $(VENV) demo

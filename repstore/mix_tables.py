@@ -50,6 +50,9 @@ def table_of_learned(run: Run, info: MixInfo, mix: Mix, notes: Sequence[str]) ->
         LEARNED,
     )
     before, after = mix.arrays["losses"].tolist()
+    figure = Figure("curve", "layer", "weight", "mix")  # one row would make no map
+    if mix.kind == "attention":
+        figure = Figure("matrix", "query", "weight", "layer")
     of = "weight of each layer" if mix.kind == "scalar" else "attention that layers (query) pay to layers"
     return ResultTable(
         table,
@@ -64,7 +67,7 @@ def table_of_learned(run: Run, info: MixInfo, mix: Mix, notes: Sequence[str]) ->
             "loss_after": after,
             **{key: value for key, value in info.asked.items() if key != "command"},
         },
-        figure=Figure("matrix", "query", "weight", "layer"),
+        figure=figure,
         notes=[
             f"Center of gravity: layer {mix.center:.2f}.",
             f"Loss on the pairs to choose by: {before:.4f} untrained, {after:.4f} at the end.",

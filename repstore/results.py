@@ -193,14 +193,18 @@ class ResultTable:
             ]  # dropped where nothing was resampled
             xs, ys, *ends = ([row[at] for row in rows] for at in (shape.x, y, *ends_of))
             low, high = ends or (None, None)
-            curves.append(plots.Curve(name, [places.get(x, x) for x in xs], ys, low, high, n_joined=n_joined))
+            level = None
+            if y == shape.y and shape.level in self.columns and not self._levels(shape, y):
+                level = (self._label(shape.level), rows[0][shape.level])
+            xs = [places.get(x, x) for x in xs]
+            curves.append(plots.Curve(name, xs, ys, low, high, n_joined=n_joined, level=level))
         return curves
 
     def _levels(self, shape: Figure, y: str) -> list[tuple[str, float]]:
-        """The heights to see curves of `y` against: one for each that there is."""
-        if shape.level not in self.columns or y != shape.y:
+        """The height to see all curves of `y` against, if they have one in common."""
+        if shape.level not in self.columns or y != shape.y or len(set(self[shape.level])) > 1:
             return []
-        return [(self._label(shape.level), height) for height in dict.fromkeys(self[shape.level])]
+        return [(self._label(shape.level), self[shape.level][0])]
 
     def _plot_matrix(self, path: Path, shape: Figure) -> None:
         x, y = shape.x, shape.series

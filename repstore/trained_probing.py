@@ -134,7 +134,11 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
     resampling = Resampling(asked.resamples, asked.seed)
     rows = [row for one in fitted for row in _rows(one, resampling)]
     table = table_of_rows(rows)
-    notes = [note for one in fitted for note in (*one.lesson.task.notes, *_unseen(one), *_seen(one))]
+    notes = [
+        note
+        for one in fitted
+        for note in (*one.lesson.task.notes, *_unseen(one), *_seen(one), *_unlearnable(one))
+    ]
     provenance = {
         "probe": asked.name,
         "runs": [run.info.run_id for run in runs],
@@ -295,4 +299,18 @@ def _unseen(fitted: Fitted) -> list[str]:
     return [
         f"{np.mean(shares):.1%} of the test examples have a {task.name} that training lacks, since "
         f"{'lemmas' if _by(fitted) == 'lemma' else 'texts'} are kept apart: they count as wrong."
+    ]
+
+
+def _unlearnable(fitted: Fitted) -> list[str]:
+    """Whether the control task cannot be learned by heart, as most types of its test are new."""
+    if fitted.method.measure == "bits":
+        return []
+    types = fitted.lesson.task.types
+    share = np.mean([np.isin(types[one.test], types[one.train]).mean() for one in fitted.lesson.control])
+    if share > 0.5:
+        return []
+    return [
+        f"Selectivity says little of {fitted.lesson.task.name}: the control task is learned by word type, "
+        f"and training has the types of {share:.1%} of its test examples."
     ]

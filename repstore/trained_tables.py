@@ -104,7 +104,7 @@ def result_of(table: pa.Table, provenance: dict[str, Any], notes: list[str]) -> 
         "lemmas_shared": "the same, lemmas on both sides",
         "control": "the same of random labels of word types",
         "selectivity": "less control, lemmas on both sides" if by == "lemma" else "score less control",
-        "majority": "most frequent class",
+        "majority": "classes as frequent as they are" if main == "compression" else "most frequent class",
     }
     divided = provenance["train_on"] or f"split by {by}"
     if provenance["train_on"]:

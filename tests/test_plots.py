@@ -10,6 +10,7 @@ import pytest
 
 from repstore import plots
 from repstore.errors import ArgumentError, MissingExtraError
+from repstore.plots.canvas import COLORS
 from repstore.results import Figure, ResultTable
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -332,6 +333,19 @@ def test_curves_to_compare_with_are_gray_dashed_and_named(tmp_path):
         assert f"<!-- {text} -->" in svg
     gray = [line for line in svg.splitlines() if "stroke: #808080" in line and "stroke-dasharray" in line]
     assert len({line.partition("stroke-dasharray: ")[2].partition(";")[0] for line in gray}) >= 2
+
+
+def test_what_each_curve_is_seen_against_has_its_color_unless_it_is_the_same_for_all(tmp_path):
+    path = tmp_path / "figure.svg"
+    dotted = {}
+    for heights in ((0.5, 0.5), (0.5, 0.3)):
+        rows = [row | {"majority": heights[row["run"] == "m/repeat"]} for row in curve()]
+        figure = Figure("curve", "layer", "accuracy", "run", level="majority")
+        dataclasses.replace(curve(), table=pa.Table.from_pylist(rows), figure=figure).plot(path)
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "stroke-dasharray" in line]
+        dotted[heights] = {line.partition("stroke: ")[2][:7] for line in lines}
+    assert dotted[0.5, 0.5] == {"#808080"}
+    assert dotted[0.5, 0.3] == {"#808080", *map(str.lower, COLORS[:2])}  # gray in the legend
 
 
 def test_curves_without_names_have_no_legend(tmp_path):

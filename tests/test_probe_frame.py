@@ -78,6 +78,10 @@ def test_random_vectors_score_chance(store):
     assert row["selectivity_low"] <= 0 <= row["selectivity_high"]
 
 
+def test_selectivity_is_said_to_mean_little_only_where_types_are_new(store):
+    assert "Selectivity" not in " ".join(store.probe("linear", label="pos", layer=[1], n_seeds=1).notes)
+
+
 def test_layer_0_is_a_baseline_though_not_asked_for(store):
     alone = next(iter(store.probe("linear", label="pos", layer=[1], n_seeds=2)))
     asked = list(store.probe("linear", label="pos", layer=[0, 1], n_seeds=2))
@@ -195,6 +199,7 @@ def test_what_tells_pairs_apart_is_found_by_the_feature_that_shows_it(tmp_path):
         )
     )
     table = store.probe("linear", label="pairs", layer=[1], n_seeds=3)
+    assert "the types of 0.0% of its test examples" in " ".join(table.notes)  # pairs of a lemma hang together
     scores = dict(zip(table["feature"], table["accuracy"], strict=True))
     assert list(scores) == ["difference", "product", "concat", "cosine"]
     assert scores["product"] > 0.95

@@ -22,6 +22,8 @@ OPEN = ("s", "D", "P")
 
 REFERENCE_STYLES = ("--", ":", "-.")
 
+LEVEL_LOOK: dict[str, Any] = {"linestyle": (0, (1, 3)), "linewidth": 0.8}
+
 MULTIPLE = (2.8, 2.1)
 """Width and height of one of the small multiples, in inches."""
 
@@ -37,6 +39,7 @@ class Curve:
         is_reference: drawn thin and dashed, in gray: something to compare with.
         n_joined: how many points the line joins, from the first; None for all. The others are marked, large
             and one by one.
+        level: name and height of what this curve alone is seen against, dotted in its color.
     """
 
     label: str
@@ -46,6 +49,7 @@ class Curve:
     high: Sequence[float | None] | None = None
     is_reference: bool = False
     n_joined: int | None = None
+    level: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ def _n_across(n_panels: int) -> int:
 
 def _draw_panel(axes: Axes, panel: Panel) -> dict[str, Any]:
     """Draw one panel. Returns what its legend has to name."""
+    from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
     looks = zip(itertools.cycle(COLORS), itertools.cycle(MARKERS), strict=False)
@@ -167,8 +172,12 @@ def _draw_panel(axes: Axes, panel: Panel) -> dict[str, Any]:
             axes.plot(line.x[apart], y[apart], linestyle="none", markersize=8, clip_on=False, **look)
             if line.low is not None:
                 axes.vlines(line.x[apart], low[apart], high[apart], color=color, linewidth=1)
+        if line.level is not None:
+            label, height = line.level
+            axes.axhline(height, color=color, **LEVEL_LOOK)
+            legend[label] = Line2D([], [], color="gray", **LEVEL_LOOK)
     for label, height in panel.levels:
-        legend[label] = axes.axhline(height, color="gray", linestyle=(0, (1, 3)), linewidth=0.8)
+        legend[label] = axes.axhline(height, color="gray", **LEVEL_LOOK)
     if all(isinstance(x, int) for line in panel.lines for x in line.x):
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.spines[["top", "right"]].set_visible(False)

@@ -75,7 +75,10 @@ def find_edges(catalog: Catalog, corpus_id: str, corpus: str, kind: str | None) 
     if kind is None:
         if len(kinds) > 1:
             several = ", ".join(kinds)
-            raise ArgumentError(f'Corpus "{corpus}" has edges of several kinds: {several}. Say which.')
+            raise ArgumentError(
+                f'Corpus "{corpus}" has edges of several kinds: {several}. Say which with edges '
+                f"(--edges {kinds[0]})."
+            )
         kind = kinds[0]
     if kind not in kinds:
         raise NotFoundError(f'Corpus "{corpus}" has no edges of kind "{kind}". {did_you_mean(kind, kinds)}')
