@@ -62,13 +62,17 @@ def apply(
     transform: TransformOption = None,
     where: WhereOption = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Only so many of these words; all unless given.")
+        int | None,
+        typer.Option(min=1, help="Only so many of these words, pairs or (of arcs) texts; all unless given."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
 ) -> None:
     """Apply a trained probe that was kept to other words, layers or runs.
+
+    One of pairs to the pairs of the corpus; of arcs to all ordered pairs of words of a text, as a parser
+    would; of relations to the edges of its kind. One of numbers (ridge) answers with a row for each number.
 
     Example: repstore probe apply store/ pos-linear --run smollm2/repeat --of-run smollm2/base --layer 8
     """

@@ -63,7 +63,7 @@ SampleOption = Annotated[int | None, typer.Option(min=2, help="Only so many exam
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")]
 SaveOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Keep the probe of the first seed under this name (probe apply)."),
+    typer.Option(metavar="NAME", help="Keep the probe under this name, to apply it later (probe apply)."),
 ]
 FirstSeedOption = Annotated[int, typer.Option("--seed", min=0, help="The first of the seeds.")]
 
@@ -149,7 +149,7 @@ def _command(name: TrainedName) -> Callable[..., None]:
             if save is None:
                 result = opened.probe(name, **options, **of_pairs, progress=progress)
             else:
-                result = _saved(store, save, name, options, transform, bool(feature or edges), progress)
+                result = _saved(store, save, name, options, transform, of_pairs, progress)
         show(result, format, plot)
 
     return command
@@ -161,18 +161,31 @@ def _saved(
     name: TrainedName,
     options: dict[str, Any],
     transform: str | None,
-    of_pairs: bool,
+    of_pairs: dict[str, Any],
     progress: Callable[[Progress], None],
 ) -> ResultTable:
     """Train a probe and keep it."""
     import repstore
 
-    runs = options.pop("run") or [None]
-    if len(runs) > 1 or of_pairs:
-        raise typer.BadParameter("--save keeps the probe of one run, and of words. Leave the others out.")
+    features = [] if of_pairs["features"] == "all" else of_pairs["features"]
     return repstore.fit_probe(
-        store, save, probe=name, run=runs[0], transform=transform, progress=progress, **options
+        store,
+        save,
+        probe=name,
+        feature=_one("--feature", features),  # type: ignore[arg-type]  # which the library checks
+        edges=_one("--edges", of_pairs["edges"]),
+        run=_one("--run", options.pop("run")),
+        transform=transform,
+        progress=progress,
+        **options,
     )
+
+
+def _one(option: str, given: list[str] | None) -> str | None:
+    """What an option says of the one probe that is kept."""
+    if given and len(given) > 1:
+        raise typer.BadParameter(f"--save keeps one probe, and {option} says {', '.join(given)}. Name one.")
+    return given[0] if given else None
 
 
 def _ask(
@@ -185,12 +198,20 @@ def _ask(
     memory: str,
     format: Format,
     plot: Path | None,
+    save: str | None = None,
 ) -> None:
-    """Ask a probe of which nothing is kept."""
+    """Ask a probe; of ``ridge``, keep a map if it is to be saved."""
+    import repstore
+
     opened = open_store(store, transform)
-    options |= {"run": runs_of(opened, run), "layer": layers_of(layers), "memory": bytes_of(memory)}
+    runs = runs_of(opened, run)
+    options |= {"layer": layers_of(layers), "memory": bytes_of(memory)}
     with showing_progress() as progress:
-        result = opened.probe(name, **options, progress=progress)
+        if save is None:
+            result = opened.probe(name, run=runs, **options, progress=progress)
+        else:
+            options |= {"run": _one("--run", runs), "transform": transform}
+            result = repstore.fit_ridge(store, save, **options, progress=progress)
     show(result, format, plot)
 
 
@@ -233,6 +254,7 @@ def ridge(
     seed: FirstSeedOption = 0,
     resamples: ResamplesOption = 10_000,
     memory: MemoryOption = "2GB",
+    save: SaveOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
 ) -> None:
@@ -242,7 +264,7 @@ def ridge(
     """
     options: dict[str, Any] = {"matrix": matrix, "split_by": split_by, "where": where, "sample": sample}
     options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
-    _ask("ridge", store, run, layers, transform, options, memory, format, plot)
+    _ask("ridge", store, run, layers, transform, options, memory, format, plot, save)
 
 
 def abstraction(

@@ -16,16 +16,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from repstore.applying import drop_probe, list_probes
     from repstore.auditing import audit
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
+    from repstore.kept_probes import drop_probe, list_probes
     from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
-    from repstore.saving import fit_probe
+    from repstore.saving import fit_probe, fit_ridge
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
     from repstore.store import Store, open
@@ -47,16 +47,17 @@ _HOMES = {
     "build_index": "repstore.indexing",
     "drop_index": "repstore.indexing",
     "drop_mix": "repstore.mixing",
-    "drop_probe": "repstore.applying",
+    "drop_probe": "repstore.kept_probes",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
     "fit_mix": "repstore.mixing",
     "fit_probe": "repstore.saving",
+    "fit_ridge": "repstore.saving",
     "fit_transform": "repstore.transforming",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
     "list_mixes": "repstore.mixing",
-    "list_probes": "repstore.applying",
+    "list_probes": "repstore.kept_probes",
     "list_transforms": "repstore.transforming",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
@@ -84,6 +85,7 @@ __all__ = [
     "encode_word",
     "fit_mix",
     "fit_probe",
+    "fit_ridge",
     "fit_transform",
     "ingest",
     "list_indexes",

@@ -1,89 +1,43 @@
-"""Trained probes that were kept: listed, removed, and applied to other words, layers and runs."""
+"""Trained probes that were kept, applied to other words, layers and runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from repstore import keeping
+from repstore.analysis.inputs import Inputs, PairInputs, WordInputs
 from repstore.analysis.memory import check_fits
-from repstore.analysis.predictions import predict
-from repstore.errors import ArgumentError, NotFoundError, ResultError, did_you_mean
+from repstore.analysis.predictions import predict, predict_numbers
+from repstore.errors import ArgumentError, NotFoundError
+from repstore.examples import Which, columns_of, examples_of
+from repstore.kept_probes import Kept, kept_probe
 from repstore.results import ResultTable
-from repstore.sampling import check_memory, check_sample, sampled
+from repstore.sampling import check_memory, check_sample
 from repstore.spec import MEMORY, LayerKey, layer_number
 from repstore.storage.fitted_on import whole
 from repstore.storage.frozen import check_name, read_words
-from repstore.storage.lookup import Lookup, looking_up
+from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, Runs, lasting
-from repstore.storage.runs import open_store
-from repstore.storage.saved_probes import ProbeFile, ProbeInfo, read_network, read_probe, read_probe_info
-
-LISTED = pa.schema(
-    [
-        *(("run", pa.string()), ("probe", pa.string()), ("kind", pa.string()), ("label", pa.string())),
-        *(("state", pa.string()), ("n_layers", pa.int64()), ("n_words", pa.int64()), ("bytes", pa.int64())),
-    ]
+from repstore.storage.saved_probes import (
+    ProbeFile,
+    ProbeInfo,
+    WordSpace,
+    read_network,
 )
-WORDS = ("word_id", "form", "lemma", "text", "char_start", "char_end")
+from repstore.storage.vectors import LayerVectors
+
 WORD_BYTES = 2000
 """What a word with its text takes, once for all layers, while it is looked up."""
 
-ROW_BYTES = 64
-"""What a row of the answer takes beside its word."""
+EXAMPLE_BYTES = 96
+"""What the words of a row take, once for all layers."""
 
-
-def list_probes(store: str | Path) -> ResultTable:
-    """The trained probes that a store keeps.
-
-    Returns:
-        One row per probe: run, probe (its name), kind (such as linear), label (what it predicts), state,
-        n_layers, n_words (trained on), bytes. The state is "current"; "stale": the run has more or other
-        vectors since, and it is used as it is; or "damaged": its JSON file is not as it was written, or
-        another one is missing or of another size; that every byte is right, `repstore.verify` says.
-    """
-    layout = open_store(Path(store).absolute())
-    with looking_up(layout) as lookup:
-        runs = [lookup.run(run_id) for run_id in lookup.labels]
-        rows = keeping.rows_of(
-            runs,
-            "probe",
-            read_probe_info,
-            lambda info: {"kind": info.probe, "label": info.label, "n_layers": len(info.layers)},
-        )
-    return ResultTable(pa.Table.from_pylist(rows, LISTED), f"Probes of {layout.root}")
-
-
-def drop_probe(store: str | Path, name: str, *, run: str | None = None) -> bool:
-    """Remove a trained probe of a run. Vectors are not touched.
-
-    Returns:
-        Whether there was one.
-    """
-    return keeping.drop(store, "probe", name, run)
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """A probe that was kept.
-
-    Attributes:
-        run: whose it is.
-        info: what it is.
-    """
-
-    run: Run
-    info: ProbeInfo
-
-    @property
-    def title(self) -> str:
-        """What it is called in messages."""
-        return f'Probe "{self.info.name}" of {self.run.label}'
+ROW_BYTES = 96
+"""What a row of the answer takes beside its words."""
 
 
 class Applying:
@@ -104,7 +58,15 @@ class Applying:
         seed: int = 0,
         memory: int = MEMORY,
     ) -> ResultTable:
-        """What a trained probe that was kept says of words.
+        """What a trained probe that was kept says of words, or of pairs of words.
+
+        What it was trained on decides which of a corpus these are:
+
+        - labels or numbers of words: its words;
+        - ``pairs``: its pairs, in file order, whether they have a label or not;
+        - ``arcs``: all ordered pairs of different words of a text, as a parser would ask: `word_a` could be
+          the head of `word_b`. The corpus need not have edges;
+        - ``relations``: words that are joined by edges of the kind it was trained on, each two once.
 
         Args:
             name: of the probe.
@@ -112,8 +74,9 @@ class Applying:
             layer: a layer, several, or "all": those that it was trained on; with `of_layer`, all of the run.
             of_run: the run whose probe it is, if that is another.
             of_layer: the layer whose probe reads all of them; each is read by its own unless given.
-            where: only words for which this SQL condition over the columns of words and their texts holds.
-            sample: only so many of these words, drawn with `seed`.
+            where: only words for which this SQL condition over the columns of words and their texts holds; of
+                a pair both.
+            sample: only so many of these words, pairs or, of ``arcs``, texts, drawn with `seed`.
             seed: decides the sample.
             memory: most bytes that the answer may take.
 
@@ -123,10 +86,16 @@ class Applying:
             was among those that the probe was trained on). Where a word may have several classes, predicted
             has all of them, with ";" between, and the probability is that of these and no others.
 
+            Of pairs one row per pair and layer, with word_a, word_b, form_a and form_b instead of the word;
+            was_trained_on says whether both words were, be it in this pair or in others.
+
+            Of numbers one row per word, number and layer: run, layer, of_layer, word_id, form, lemma, target
+            (which number), value and was_trained_on.
+
         Raises:
-            NotFoundError: no such probe, run or layer.
-            ArgumentError: an argument cannot be used, the probe reads pairs, or vectors of another width.
-            ResultError: no word fits, or too little memory.
+            NotFoundError: no such probe, run or layer, or no edges of the kind.
+            ArgumentError: an argument cannot be used, or vectors are of another width.
+            ResultError: no word or pair fits, or too little memory.
             QueryError: `where` is not a condition on words.
             StoreDamagedError: the probe is damaged.
         """
@@ -134,64 +103,31 @@ class Applying:
         check_sample(sample, seed, 1)
         check_memory(memory)
         layer = lasting(layer)
-        tables, kept = [], []
+        tables, kept, notes, left = [], [], [], memory
         for one in self._lookup.several(run):
-            probe = _kept(self._lookup.run(of_run) if of_run is not None else one, name)
-            kept.append(probe)
-            rows = _rows(self._lookup, one, where, sample, seed)
+            probe = kept_probe(self._lookup.run(of_run) if of_run is not None else one, name)
             files = _files(probe, one, layer, of_layer)
-            _check(probe, one, files, len(rows), memory)
-            tables.append(_said(self._lookup, probe, one, rows, files))
+            check = partial(_check_fits, probe.info, len(files), left)
+            found = examples_of(self._lookup, one, probe.info, Which(where, sample, seed), check)
+            left -= _bytes_of(probe.info, len(files), len(np.unique(found.rows)), len(found))
+            kept.append(probe)
+            tables.append(_said(self._lookup, probe, one, found.rows, files))
+            if found.n_missing:
+                notes.append(
+                    f"{found.n_missing:,} pairs of {one.info.corpus} are left out: a word of theirs has no "
+                    f"vector in {one.label}."
+                )
         probe = kept[0]
+        of = "words" if probe.info.feature is None else "pairs of words"
+        unit = {"probability": "of what is predicted, as the probe sees it"}
         asked = {"layer": of_layer, "where": where, "sample": sample, "seed": seed}
         return ResultTable(
             pa.concat_tables(tables),
-            f"{probe.title}, {probe.info.probe}, on {probe.info.label}: what it says of words",
-            units={"probability": "of what is predicted, as the probe sees it"},
+            f"{probe.title}, {probe.info.probe}, on {probe.info.label}: what it says of {of}",
+            units=unit if probe.info.outputs != "numbers" else {"value": "as in the table that was learned"},
             provenance={"probe": name, "digests": [one.info.digest for one in kept]} | asked,
-            notes=_notes(kept),
+            notes=[*_notes(kept), *notes],
         )
-
-
-def _kept(run: Run, name: str) -> Kept:
-    """A probe of a run that can be applied to its words.
-
-    Raises:
-        NotFoundError: there is none of that name.
-        ArgumentError: it reads pairs, or vectors that are not those shown.
-    """
-    info = read_probe(run.folder, name)
-    if info is None:
-        names = [place.name for place in run.folder.all_frozen("probe")]
-        hint = did_you_mean(name, names) if names else "It has none; keep one with --save NAME of a probe."
-        raise NotFoundError(f'{run.label} has no probe "{name}". {hint}')
-    probe = Kept(run, info)
-    if info.feature is not None:
-        raise ArgumentError(
-            f"{probe.title} reads pairs of words (their {info.feature}), and only probes of single words are "
-            "applied. Take one that was trained on words."
-        )
-    through = info.asked.get("transform")
-    if through != run.transform:
-        seen, so = "as they are stored", "as opened, through no transform"
-        if through is not None:
-            seen, so = (
-                f'seen through transform "{through}"',
-                f"with --transform {through} (store.transformed)",
-            )
-        raise ArgumentError(f"{probe.title} was trained on vectors {seen}. Ask the store {so}.")
-    return probe
-
-
-def _rows(lookup: Lookup, run: Run, where: str | None, sample: int | None, seed: int) -> np.ndarray:
-    """The rows of the words asked about. *Shape:* (n_words,), int64, ascending."""
-    rows = run.vectors.rows(lookup.matching(run, where))
-    rows = sampled(np.unique(rows[rows >= 0]), sample, seed)
-    if not len(rows):
-        raise ResultError(
-            f"{run.label} has no words with vectors where {where or 'true'}. Ask for others with where."
-        )
-    return rows
 
 
 def _files(probe: Kept, run: Run, layer: Layers, of_layer: int | None) -> list[tuple[LayerKey, ProbeFile]]:
@@ -220,55 +156,84 @@ def _files(probe: Kept, run: Run, layer: Layers, of_layer: int | None) -> list[t
     return [(one, files[of]) for one, of in wanted.items() if of is not None]
 
 
-def _check(
-    probe: Kept, run: Run, files: Sequence[tuple[LayerKey, ProbeFile]], n_words: int, memory: int
-) -> None:
-    """Refuse vectors that the probe cannot read, and an answer that takes too much memory.
+def _check_fits(info: ProbeInfo, n_layers: int, memory: int, n_words: int, n: int) -> None:
+    """Refuse an answer that takes too much memory.
+
+    Args:
+        info: the probe.
+        n_layers: layers that are asked about.
+        memory: bytes that are left.
+        n_words, n: how many words there are, and how many examples.
 
     Raises:
-        ArgumentError: the vectors are of another width.
-        ResultError: there is too little memory.
+        ResultError: there is too little.
     """
-    for layer, file in files:
-        d_model = run.vectors.layer(layer).d_model
-        if d_model != file.width:
-            raise ArgumentError(
-                f"{probe.title} reads vectors of {file.width:,} dimensions, and those of {run.label} have "
-                f"{d_model:,}. Take a run of the model that it was trained on, or of one as wide."
-            )
-    needed = n_words * (WORD_BYTES + len(files) * ROW_BYTES)
-    what = f"An answer for {n_words:,} words at {len(files)} layers"
+    of = "words" if info.feature is None else "pairs of words"
+    what = f"An answer for {n:,} {of} at {n_layers} layers"
+    needed = _bytes_of(info, n_layers, n_words, n)
     check_fits(what, needed, memory, "Ask about fewer with sample, or allow more with memory.")
+
+
+def _bytes_of(info: ProbeInfo, n_layers: int, n_words: int, n: int) -> int:
+    """About how much memory an answer takes."""
+    n_rows = n * (len(info.classes) if info.outputs == "numbers" else 1)
+    return n_words * WORD_BYTES + n_rows * (EXAMPLE_BYTES + n_layers * ROW_BYTES)
 
 
 def _said(
     lookup: Lookup, probe: Kept, run: Run, rows: np.ndarray, files: Sequence[tuple[LayerKey, ProbeFile]]
 ) -> pa.Table:
-    """What the networks say of some words of a run."""
-    place = probe.run.folder.frozen("probe", probe.info.name)
-    word_ids = run.vectors.word_ids[rows]
-    words = lookup.with_words([{"word_id": one} for one in word_ids.tolist()]).select(WORDS)
-    is_known = pa.array(np.isin(word_ids, read_words(place, probe.info)))
-    names = np.array(probe.info.classes, object)
+    """What the networks say of some examples of a run. `rows`: as those of `Examples`."""
+    info = probe.info
+    place = probe.run.folder.frozen("probe", info.name)
+    is_known = np.isin(run.vectors.word_ids[rows], read_words(place, info)).all(axis=1)
+    about = columns_of(lookup, run, rows) | {"was_trained_on": pa.array(is_known)}
+    if info.outputs == "numbers":  # a row for each, without the text
+        every = pa.array(np.repeat(np.arange(len(rows)), len(info.classes)))
+        about = {name: about[name].take(every) for name in ("word_id", "form", "lemma", "was_trained_on")}
+        about["target"] = pa.array(list(info.classes) * len(rows), pa.string())
+    was_trained_on = about.pop("was_trained_on")
     tables = []
     for layer, file in files:
-        network = read_network(place, file)
-        found = predict(network, run.vectors.layer(layer), rows, is_multi_label=probe.info.is_multi_label)
-        columns: dict[str, Any] = {
-            "run": pa.repeat(run.label, len(rows)),
-            "layer": pa.repeat(layer, len(rows)),
-            "of_layer": pa.repeat(file.layer, len(rows)),
-            **{name: words[name] for name in WORDS},
-            "predicted": pa.array(_named(names, found.classes), pa.string()),
-            "probability": found.probabilities,
-            "was_trained_on": is_known,
-        }
-        tables.append(pa.table(columns))
+        network, space = read_network(place, file)
+        inputs = _inputs(probe, run, run.vectors.layer(layer), rows, file, space)
+        if info.outputs == "numbers":
+            said: dict[str, Any] = {"value": predict_numbers(network, inputs).reshape(-1)}
+        else:
+            found = predict(network, inputs, info.outputs)
+            predicted = pa.array(_named(np.array(info.classes, object), found.classes), pa.string())
+            said = {"predicted": predicted, "probability": found.probabilities}
+        n = len(was_trained_on)
+        which = {"run": run.label, "layer": layer, "of_layer": file.layer}
+        columns = {name: pa.repeat(value, n) for name, value in which.items()}
+        tables.append(pa.table(columns | about | said | {"was_trained_on": was_trained_on}))
     return pa.concat_tables(tables)
 
 
+def _inputs(
+    probe: Kept, run: Run, vectors: LayerVectors, rows: np.ndarray, file: ProbeFile, space: WordSpace | None
+) -> Inputs:
+    """The examples as a network reads them.
+
+    Raises:
+        ArgumentError: the vectors are of another width.
+    """
+    feature, d_model = probe.info.feature, vectors.d_model
+    width = file.width // 2 if feature == "concat" else file.width
+    width = len(space.shift) if space is not None else width  # a cosine is one number
+    if d_model != width:
+        raise ArgumentError(
+            f"{probe.title} reads vectors of {width:,} dimensions, and those of {run.label} have "
+            f"{d_model:,}. Take a run of the model that it was trained on, or of one as wide."
+        )
+    if feature is None:
+        return WordInputs(vectors, rows[:, 0])
+    space = space or WordSpace(np.zeros(d_model), np.ones(d_model))
+    return PairInputs(vectors, rows, feature, space.shift, space.scale)
+
+
 def _named(names: np.ndarray, classes: np.ndarray) -> list[str]:
-    """The classes of words by their names. `classes`: as `Predictions.classes`."""
+    """The classes of examples by their names. `classes`: as `Predictions.classes`."""
     if classes.ndim == 1:
         called: list[str] = names[classes].tolist()
         return called

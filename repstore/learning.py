@@ -23,6 +23,9 @@ from repstore.tasks import Task
 
 Measure = Literal["answers", "bits"]
 
+IN_A_SPACE: tuple[PairFeature, ...] = ("product", "cosine")
+"""What depends on where vectors have their origin, and on how long their dimensions are."""
+
 AT_ONCE = 1024
 """Examples looked at together."""
 
@@ -133,12 +136,11 @@ def learn(
     together = [*lesson.strict, *lesson.control]
     if lesson.loose is not lesson.strict:
         together += lesson.loose
-    if feature in ("product", "cosine"):  # of vectors in a space, which only training words decide
-        learned = [
-            one
-            for problem in together
-            for one in _learned(method, _pairs(vectors, rows, feature, problem), [problem], memory, progress)
-        ]
+    if feature in IN_A_SPACE:  # which only training words decide
+        learned = []
+        for problem in together:
+            pairs = pairs_of(vectors, rows, feature, problem)
+            learned += _learned(method, pairs, [problem], memory, progress)
     else:
         inputs = _as_stored(vectors, rows, feature)
         learned = _learned(method, inputs, together, memory, progress)
@@ -216,13 +218,18 @@ def _tally(scored: Sequence[_Scored], units: np.ndarray) -> Tally:
 
 
 def _as_stored(vectors: LayerVectors, rows: np.ndarray, feature: PairFeature | None) -> Inputs:
-    return WordInputs(vectors, rows[:, 0]) if feature is None else _pairs(vectors, rows, feature, None)
+    return WordInputs(vectors, rows[:, 0]) if feature is None else pairs_of(vectors, rows, feature, None)
 
 
-def _pairs(
+def pairs_of(
     vectors: LayerVectors, rows: np.ndarray, feature: PairFeature, problem: Problem | None
 ) -> PairInputs:
-    """Features of pairs of words, standardized by those that train, or as stored where it makes no odds."""
+    """Features of pairs of words, standardized by those that train, or as stored where it makes no odds.
+
+    Args:
+        vectors, rows, feature: as for `learn`.
+        problem: which pairs train, where `feature` is one of `IN_A_SPACE`; else None.
+    """
     if problem is None:
         return PairInputs(vectors, rows, feature, np.zeros(vectors.d_model), np.ones(vectors.d_model))
     words = np.unique(rows[problem.train])

@@ -1,31 +1,32 @@
-"""Keeping a trained probe under a name, to apply it later."""
+"""Training a probe and keeping it under a name, to apply it later."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from functools import partial
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from repstore import keeping
+from repstore.analysis.regression import fit
+from repstore.corpus.matrices import read_matrix
 from repstore.errors import ArgumentError, check_choice
+from repstore.kept_probes import LearnedProbe, keep_probe
+from repstore.learning import IN_A_SPACE, pairs_of
+from repstore.matrix_in_use import TEXTS, MatrixInUse, RidgeProbe, matrix_in_use
 from repstore.results import ResultTable
-from repstore.spec import MEMORY, Progress, SplitBy, TrainedName, digest
-from repstore.storage.catalog import Catalog
-from repstore.storage.frozen import STORE, check_name
-from repstore.storage.layout import FrozenLayout, Layout
-from repstore.storage.lock import writing
+from repstore.ridge_probe import probe_ridge
+from repstore.spec import MEMORY, PairFeature, Progress, SplitBy, TrainedName, digest
+from repstore.storage.frozen import check_name
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run
-from repstore.storage.runs import open_store
-from repstore.storage.saved_probes import ProbeInfo, read_probe_info, write_probe
-from repstore.storage.transformed import through
-from repstore.tasks import OF_PAIRS
-from repstore.trained_probing import Fitted, TrainedProbe, fit_probes, table_of
+from repstore.storage.saved_probes import (
+    Trained,
+    WordSpace,
+)
+from repstore.tasks import ARCS, OF_PAIRS, RELATIONS
+from repstore.trained_probing import Fitted, fit_probes, table_of
 from repstore.trained_questions import asked_of
 
 
@@ -35,6 +36,8 @@ def fit_probe(
     *,
     probe: TrainedName = "linear",
     label: str | Path,
+    feature: PairFeature | None = None,
+    edges: str | None = None,
     run: str | None = None,
     layer: Layers = "all",
     transform: str | None = None,
@@ -59,10 +62,11 @@ def fit_probe(
     Args:
         store: folder of the store.
         name: what it will be called: letters, digits, ``.``, ``_`` and ``-``.
-        probe: ``linear`` or ``mlp``.
+        probe: ``linear`` or ``mlp``; for ``ridge`` there is `fit_ridge`.
+        feature: what pairs are seen by, if the label is one of pairs: one of those of `Store.probe`.
         transform: train on vectors as this transform of the run shows them.
-        label, run, layer, split_by, train_on, select_on, evaluate_on, at_least, where, sample, n_seeds, seed:
-            see `Store.probe`; of one run, and of single words.
+        label, edges, run, layer, split_by, train_on, select_on, evaluate_on, at_least, where, sample,
+            n_seeds, seed: see `Store.probe`; of one run, and one kind of edges.
         resamples, memory, progress: the same.
 
     Returns:
@@ -74,17 +78,23 @@ def fit_probe(
         StoreLockedError: another process is writing to the store.
     """
     check_name("probe", name)
-    check_choice("probe", probe, get_args(TrainedName))
-    if probe == "mdl" or label in OF_PAIRS:
+    if probe not in ("linear", "mlp"):
         raise ArgumentError(
-            "A probe that is kept is one of single words, linear or mlp, that gives answers; "
-            f"{probe} of {label} is none. Ask without keeping it."
+            f'The probe "{probe}" is not kept by this: "linear" and "mlp" are, and "ridge" by fit_ridge. No '
+            "other gives answers about single words or pairs; ask it with Store.probe."
+        )
+    if feature is not None:
+        check_choice("feature", feature, get_args(PairFeature))
+    if label in OF_PAIRS and feature is None:
+        raise ArgumentError(
+            f'A probe of "{label}" that is kept sees pairs by one feature. Say which: '
+            f"{', '.join(get_args(PairFeature))}."
         )
     asked = asked_of(
         probe,
         label=label,
-        features="all",
-        edges=None,
+        features="all" if feature is None else feature,
+        edges=edges,
         split_by=split_by,
         train_on=train_on,
         select_on=select_on,
@@ -97,98 +107,148 @@ def fit_probe(
         resamples=resamples,
         memory=memory,
     )
-    layout = open_store(Path(store).absolute())
-    with writing(layout), closing(Catalog(layout)) as catalog:
-        lookup = Lookup(layout, catalog) if transform is None else _through(layout, catalog, transform)
-        opened = lookup.run(run)
-        place = opened.folder.frozen("probe", name)
-        layers = sorted(opened.stored_layers(layer, "Probes that are kept"))
-        said = _said(asked, name, opened, layers, transform, label)
-        there = keeping.as_it_was(place, opened, read_probe_info, lambda info: _otherwise(info, said))
-        fitted = fit_probes(lookup, [opened], layers, asked, progress)
-        table = table_of(fitted, [opened], asked)
-        note = f'The probe was there already as "{name}": nothing changed.'
-        if there is None:
-            _write(place, fitted[-1], opened, said)
-            note = f'Kept the probe of seed {asked.seed} as "{name}". Apply it with: repstore probe apply.'
-    return dataclasses.replace(table, notes=[*table.notes, note])
-
-
-def _through(layout: Layout, catalog: Catalog, transform: str) -> Lookup:
-    return Lookup(layout, catalog, partial(through, name=transform))
-
-
-def _said(
-    asked: TrainedProbe,
-    name: str,
-    run: Run,
-    layers: Sequence[int],
-    transform: str | None,
-    label: str | Path,
-) -> dict[str, Any]:
-    """What was asked, as JSON can hold it, and the command that asks it again."""
-    task, dividing = asked.tasks[0], asked.dividing
+    task = asked.tasks[0]
     options = {
         "label": str(label),
-        "run": f"{run.info.name}@{run.info.corpus}",
-        "layers": ",".join(map(str, layers)),
-        "transform": transform,
-        "split-by": dividing.split_by,
-        "train-on": dividing.train_on,
-        "select-on": dividing.select_on,
-        "evaluate-on": dividing.evaluate_on,
-        "at-least": task.at_least,
-        "where": task.where,
-        "sample": task.sample,
-        "seeds": asked.n_seeds,
-        "seed": asked.seed,
+        "feature": feature,
+        "split-by": split_by,
+        "train-on": train_on,
+        "select-on": select_on,
+        "evaluate-on": evaluate_on,
+        "at-least": at_least,
+        "where": where,
+        "sample": sample,
+        "seeds": n_seeds,
+        "seed": seed,
     }
-    arguments = [
-        argument
-        for option, value in options.items()
-        if value is not None
-        for argument in (f"--{option}", str(value))
-    ]
     # What is in a table of labels counts, not where it stands.
-    digest_of = (
-        None
-        if isinstance(task.label, str)
-        else digest([task.label.key, *sorted(map(repr, task.label.labels.items()))])
+    table = None if isinstance(task.label, str) else task.label
+    content = table and digest([table.key, *sorted(map(repr, table.labels.items()))])
+
+    def question(lookup: Lookup, run: Run) -> dict[str, Any]:
+        kind = lookup.edges(run, edges).kind if label in (ARCS, RELATIONS) else None
+        return options | {"edges": kind, "probe": probe, "content": content}
+
+    def learn(lookup: Lookup, run: Run, layers: list[int]) -> LearnedProbe:
+        fitted = fit_probes(lookup, [run], layers, asked, progress)
+        return _learned(fitted[-1], table_of(fitted, [run], asked))
+
+    return keep_probe(store, name, run, layer, transform, question, learn)
+
+
+def fit_ridge(
+    store: str | Path,
+    name: str,
+    *,
+    matrix: str | Path,
+    run: str | None = None,
+    layer: Layers = "all",
+    transform: str | None = None,
+    split_by: SplitBy = "lemma",
+    where: str | None = None,
+    sample: int | None = None,
+    n_seeds: int = 5,
+    seed: int = 0,
+    resamples: int = 10_000,
+    memory: int = MEMORY,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> ResultTable:
+    """Ask the probe ``ridge`` as `Store.probe` does, and keep a map of all examples under a name.
+
+    So no draw of folds has a part in the map. Each number has a penalty of its own, chosen as in each fold
+    (`analysis.regression.fit`). All that is said of names in `fit_probe` holds here.
+
+    Args:
+        store, name, transform: see `fit_probe`.
+        matrix, run, layer, split_by, where, sample, n_seeds, seed, resamples, memory, progress: see
+            `Store.probe`; of one run. The table is of words, be it by their forms, lemmas or senses.
+
+    Returns:
+        What `Store.probe` returns.
+
+    Raises:
+        ArgumentError: the table is of texts, or there is another probe of that name.
+        StoreError: the disk is full, above all; then nothing is kept.
+        StoreLockedError: another process is writing to the store.
+    """
+    check_name("probe", name)
+    check_choice("split_by", split_by, get_args(SplitBy))
+    asked = RidgeProbe(
+        Path(matrix),
+        split_by=split_by,
+        n_seeds=n_seeds,
+        seed=seed,
+        where=where,
+        sample=sample,
+        resamples=resamples,
+        memory=memory,
     )
-    return options | {
-        "probe": asked.name,
-        "labels": digest_of,
-        "command": ["probe", asked.name, STORE, *arguments, "--save", name],
+    table = read_matrix(asked.matrix)
+    if table.key in TEXTS:
+        raise ArgumentError(
+            f"{asked.matrix} is of texts, and a map that is kept reads words. Ask without keeping it."
+        )
+    options = {
+        "matrix": str(matrix),
+        "split-by": split_by,
+        "where": where,
+        "sample": sample,
+        "seeds": n_seeds,
+        "seed": seed,
     }
+    numbers = hashlib.sha256(table.values.tobytes()).hexdigest()
+
+    def learn(lookup: Lookup, run: Run, layers: list[int]) -> LearnedProbe:
+        answer = probe_ridge(lookup, [run], layers, asked, progress)
+        found = matrix_in_use(lookup, [run], table, asked)
+        return LearnedProbe(
+            answer,
+            np.unique(found.word_ids),
+            _maps(found, run, layers, answer["r_squared"], memory),
+            {
+                "probe": "ridge",
+                "label": asked.matrix.name,
+                "classes": table.columns,
+                "outputs": "numbers",
+                "feature": None,
+            },
+        )
+
+    content = digest([table.key, table.keys, table.columns, numbers])
+    question = options | {"probe": "ridge", "content": content}
+    return keep_probe(store, name, run, layer, transform, lambda *_: question, learn)
 
 
-def _otherwise(info: ProbeInfo, said: dict[str, Any]) -> list[str]:
-    """What differs from how a probe was trained."""
-    of_table = {"label"} if said["labels"] is not None else set()
-    return [
-        name
-        for name, value in said.items()
-        if info.asked.get(name) != value and name not in ({"command", "run", "seeds"} | of_table)
-    ]
-
-
-def _write(place: FrozenLayout, fitted: Fitted, run: Run, said: dict[str, Any]) -> None:
+def _learned(fitted: Fitted, table: ResultTable) -> LearnedProbe:
+    """What the probes of the first seed are."""
     task = fitted.lesson.task
-    words = np.unique(task.words[fitted.lesson.strict[0].train])
-    networks = []
-    for layer in fitted.layers:
-        outcome = fitted.outcomes[str(layer)]
-        assert outcome.first is not None
-        score = float(outcome.score.of_seeds[0])
-        networks.append((int(layer), outcome.first.network, outcome.first.setting, score))
     about = {
-        "run_id": run.folder.root.name,
-        "parts": run.parts,
-        "asked": said,
         "probe": fitted.method.name,
         "label": task.name,
         "classes": task.classes,
-        "is_multi_label": task.targets.ndim == 2,
-        "feature": None,
+        "outputs": "classes" if task.targets.ndim == 2 else "class",
+        "feature": fitted.feature,
     }
-    write_probe(place, words, networks, about)
+    words = np.unique(task.words[fitted.lesson.strict[0].train])
+    return LearnedProbe(table, words, _networks(fitted), about)
+
+
+def _networks(fitted: Fitted) -> Iterator[Trained]:
+    run, problem = fitted.run, fitted.lesson.strict[0]
+    for layer in fitted.layers:
+        outcome, space = fitted.outcomes[str(layer)], None
+        assert outcome.first is not None
+        if fitted.feature in IN_A_SPACE:
+            rows = run.vectors.rows(fitted.lesson.task.words)
+            pairs = pairs_of(run.vectors.layer(layer), rows, fitted.feature, problem)
+            space = WordSpace(pairs.shift, pairs.scale)
+        score = float(outcome.score.of_seeds[0])
+        yield Trained(int(layer), outcome.first.network, space, outcome.first.setting, score)
+
+
+def _maps(
+    found: MatrixInUse, run: Run, layers: list[int], scores: Sequence[float | None], memory: int
+) -> Iterator[Trained]:
+    for layer, score in zip(layers, scores, strict=True):
+        network, penalties = fit(found.inputs(run, layer), found.targets, found.groups, memory=memory)
+        yield Trained(layer, network, None, float(np.median(penalties)), score)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from repstore.storage.layout import FrozenLayout, RunLayout
 from repstore.storage.lookup import Lookup
 from repstore.storage.manifest import committed_parts
 from repstore.storage.mixes import write_mix
-from repstore.storage.saved_probes import Network, write_probe
+from repstore.storage.saved_probes import Network, Trained, WordSpace, read_probe_info, write_probe
 
 N_WORDS, D_MODEL, N_LAYERS = 30, 5, 3
 CLASSES = ("N", "V", "X")
@@ -58,6 +59,7 @@ def probe_in(
     run: str = "m/base",
     networks: dict[int, Network] | None = None,
     trained_on: np.ndarray | None = None,
+    space: WordSpace | None = None,
     **about: Any,
 ) -> FrozenLayout:
     """Keep a probe: by default a linear one of every layer, trained on the first words."""
@@ -69,12 +71,13 @@ def probe_in(
         "probe": "linear",
         "label": "pos",
         "classes": CLASSES,
-        "is_multi_label": False,
+        "outputs": "class",
         "feature": None,
         "asked": {"command": COMMANDS["probe"], "seed": 3},
     }
     word_ids = word_ids_of(store, run)[:7] if trained_on is None else trained_on
-    write_probe(place, word_ids, ((layer, one, 0.1, 0.5) for layer, one in given.items()), known | about)
+    trained = (Trained(layer, one, space, 0.1, 0.5) for layer, one in given.items())
+    write_probe(place, word_ids, trained, known | about)
     return place
 
 
@@ -90,3 +93,16 @@ def mix_in(store: Path, name: str = "m", run: str = "m/base") -> FrozenLayout:
     }
     write_mix(place, word_ids_of(store, run)[3:9], ARRAYS, about)
     return place
+
+
+def told(place: FrozenLayout, layer: int, examples: Iterable[np.ndarray]) -> list[tuple[str, float]]:
+    """What the numbers of a linear probe say of examples, one by one: class and probability."""
+    with np.load(place.root / f"layer-{layer:02}.npz") as arrays:
+        of = {name: arrays[name].astype(np.float64) for name in arrays}
+    names, answers = read_probe_info(place).classes, []
+    for example in examples:
+        logits = of["weights_0"] @ ((example - of["shift"]) * of["scale"]) + of["biases_0"]
+        shares = [math.exp(one - max(logits)) for one in logits]
+        best = int(np.argmax(logits))
+        answers.append((names[best], shares[best] / sum(shares)))
+    return answers

@@ -33,7 +33,7 @@ def kept(tmp_path_factory) -> Path:
     probe_in(root)
     probe_in(root, "some", networks={0: network(0), 2: network(2)})
     probe_in(root, "mlp", networks={1: network(1, (D_MODEL, 7, 3))}, probe="mlp-7")
-    probe_in(root, "many", is_multi_label=True)
+    probe_in(root, "many", outputs="classes")
     probe_in(root, "pairs", feature="difference")
     return root
 
@@ -166,7 +166,7 @@ def test_large_logits_have_a_probability(tmp_path):
         np.zeros(D_MODEL), np.ones(D_MODEL), (np.zeros((2, D_MODEL), np.float32),), (np.float32([900, -900]),)
     )
     probe_in(root, networks={0: sure}, classes=("yes", "no"))
-    probe_in(root, "both", networks={0: sure}, classes=("yes", "no"), is_multi_label=True)
+    probe_in(root, "both", networks={0: sure}, classes=("yes", "no"), outputs="classes")
     with repstore.open(root) as store:
         for name in ("p", "both"):
             table = store.apply_probe(name)
@@ -182,7 +182,6 @@ REFUSED: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
         {"run": "m/repeat"},
     ),
     "no name": (ArgumentError, "is no name for a probe", {"name": "../p"}),
-    "a probe of pairs": (ArgumentError, r"reads pairs of words \(their difference\)", {"name": "pairs"}),
     "another width": (
         ArgumentError,
         "reads vectors of 5 dimensions, and those of wide/base have 7. Take a run",
@@ -330,5 +329,3 @@ def test_the_commands_say_what_the_library_does(store):
     )
     assert command("probe", "drop", store, "some", "--run", "m/base").out == "Removed some.\n"
     assert command("probe", "drop", store, "some", "--run", "m/base").out == "There was no some.\n"
-    refused = command("probe", "apply", store, "pairs", "--run", "m/base")
-    assert (refused.code, "reads pairs of words" in refused.err) == (1, True)

@@ -187,6 +187,7 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("probe", {"classes": []}),
         ("probe", {"classes": ["N", "N"]}),
         ("probe", {"feature": "sum"}),
+        ("probe", {"outputs": "numbers or classes"}),
         ("probe", {"layers": []}),
         ("probe", {"asked": {"command": "probe linear"}}),
         ("mix", {"kind": "softmax"}),

@@ -66,7 +66,7 @@ def test_a_table_joined_by_another_column_is_another_probe(store, tmp_path):
     repstore.fit_probe(store, "p", label=labels_by("form", table), **ASKED)
     before = files_of(store)
     repstore.fit_probe(store, "p", label=table.rename(tmp_path / "moved.csv"), **ASKED)
-    with pytest.raises(ArgumentError, match=r"fitted otherwise \(labels\).*Take another name"):
+    with pytest.raises(ArgumentError, match=r"fitted otherwise \(content\).*Take another name"):
         repstore.fit_probe(store, "p", label=labels_by("lemma", table), **ASKED)
     assert files_of(store) == before
 

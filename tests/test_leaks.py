@@ -12,7 +12,8 @@ from repstore.analysis.logistic import logistic
 from repstore.dividing import Dividing, plans_of
 from repstore.learning import Lesson, Method, learn
 from repstore.spec import MEMORY
-from repstore.tasks import Task, _joined
+from repstore.tasks import Task
+from repstore.tasks_in_use import _joined
 
 N, WIDTH = 300, 8
 

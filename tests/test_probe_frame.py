@@ -285,7 +285,7 @@ def test_a_probe_is_kept_and_applied(tmp_path, store):
         repstore.fit_probe(path, "pos", **asked, seed=7)
     assert [file.read_bytes() for file in files] == before
     assert repstore.drop_probe(path, "pos")
-    with pytest.raises(ArgumentError, match="mdl of pos is none"):
+    with pytest.raises(ArgumentError, match='"mdl" is not kept'):
         repstore.fit_probe(path, "pos", probe="mdl", label="pos")
 
 

@@ -11,9 +11,10 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.preprocessing import StandardScaler
 from synthetic import in_parts
 
-from repstore.analysis import regression
+from repstore.analysis import penalties, regression
 from repstore.analysis.inputs import Inputs, MeanInputs, WordInputs
-from repstore.analysis.regression import grouped_folds, predict
+from repstore.analysis.penalties import chosen, fold_of
+from repstore.analysis.regression import fit, grouped_folds, predict
 from repstore.analysis.targets import Targets, control_targets
 from repstore.errors import ResultError
 
@@ -96,7 +97,7 @@ def test_at_a_fixed_penalty_predictions_equal_those_of_scikit_learn(monkeypatch,
     for number, (train, test) in enumerate(folds):
         fold_of[test] = number
         assert not {*groups[train]} & {*groups[test]}
-    monkeypatch.setattr(regression, "PENALTIES", np.array([0.1]))
+    monkeypatch.setattr(penalties, "PENALTIES", np.array([0.1]))
     found = predict(words(x), [each_its_own(y)], groups, seed=3)[0]
     for target in range(6):
         errors = totals = 0.0
@@ -123,11 +124,60 @@ def test_the_penalty_is_that_of_scikit_learn_leaving_one_group_out():
     ).fit(scaled, y[train, 0], groups=groups[train])
     alone = RidgeCV(penalties).fit(scaled, y[train, 0])
     assert alone.alpha_ < search.best_params_["alpha"]
-    fold = regression._fold(x.astype(np.float64), groups, train, test)
+    fold = fold_of(x.astype(np.float64), groups, train, test)
     known = y[fold.train] - y[train].mean()
-    made = regression._predictions(fold, known)
+    made = fold.axes.on_test @ chosen(fold, known)[0]
     new = StandardScaler().fit(x[train].astype(np.float64)).transform(x[test].astype(np.float64))
     np.testing.assert_allclose(made[:, 0] + y[train].mean(), search.predict(new), atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "d"), [(120, 30), (60, 100)])
+def test_the_map_of_all_examples_is_that_of_scikit_learn_leaving_one_group_out(n, d):
+    """Each target in its own units and with its own penalty; a constant dimension says nothing."""
+    groups = np.repeat(np.arange(n // 6), 6)
+    x = (normal(n // 6, d)[groups] + 0.05 * normal(n, d, seed=1)).astype(np.float32)
+    x[:, 3] = 7.25
+    y = normal(n // 6, 4, seed=2)[groups] * [0.0, 1.0, 5.0, 20.0] + x[:, :4] + normal(n, 4, seed=3)
+    y = y * [1.0, 1000.0, 0.01, 1.0] + [5.0, -300.0, 0.0, 1.0]
+    y = np.concatenate([y, np.full((n, 1), 0.1)], axis=1)
+    inputs, targets = words(x), each_its_own(y)
+    network, found = fit(inputs, targets, groups)
+    scale = StandardScaler().fit(x.astype(np.float64))
+    scaled = scale.transform(x.astype(np.float64))
+    unit = np.square(scaled).sum() / min(n - 1, d - 1)
+    new = normal(50, d, seed=4)
+    assert len(set(found[:4])) > 1
+    for target in range(4):
+        search = GridSearchCV(
+            Ridge(solver="svd"),
+            {"alpha": unit * np.array(GRID)},
+            cv=LeaveOneGroupOut(),
+            scoring=lambda model, x, y: -np.square(model.predict(x) - y).sum(),
+        ).fit(scaled, y[:, target], groups=groups)
+        assert found[target] * unit == pytest.approx(search.best_params_["alpha"])
+        expected = search.predict(scale.transform(new.astype(np.float64)))
+        np.testing.assert_allclose(
+            network.apply(new)[:, target], expected, atol=1e-4 * y[:, target].std(), rtol=1e-4
+        )
+    np.testing.assert_array_equal(network.apply(new)[:, 4], np.float32(0.1))
+    k = min(n, d)
+    least = regression.OVERHEAD + 8 * (
+        3 * d**2 + 2 * d * 5 + 3 * n * d + 6 * n * k + 4 * k**2 + 8 * n + 3 * k
+    )
+    again, _ = fit(inputs, targets, groups, memory=least)
+    np.testing.assert_allclose(again.weights[0], network.weights[0], rtol=1e-4, atol=1e-6)
+    with pytest.raises(ResultError, match="Allow more"):
+        fit(inputs, targets, groups, memory=least - 1)
+
+
+def test_memory_of_a_map_stays_within_bounds():
+    for n, d, n_targets in ((800, 300, 400), (100, 900, 40)):
+        x, targets, k = words(normal(n, d)), each_its_own(normal(n, n_targets, seed=1)), min(n, d)
+        beside = 3 * d**2 + 2 * d * n_targets
+        memory = regression.OVERHEAD + 8 * (beside + 3 * n * d + 6 * n * k + 4 * k**2 + 5 * (8 * n + 3 * k))
+        assert (
+            most_taken(lambda x=x, y=targets, m=memory: fit(x, y, in_groups(len(x), 40), memory=m)) < memory
+        )
 
 
 def test_a_planted_linear_map_is_found_up_to_its_noise():

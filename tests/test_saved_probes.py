@@ -25,7 +25,7 @@ def test_what_is_said_of_a_probe_is_read_as_it_was_written(store):
     info = read_probe(place.run, "p")
     assert info is not None
     assert (info.name, info.probe, info.label, info.classes) == ("p", "linear", "pos", CLASSES)
-    assert (info.is_multi_label, info.feature, info.n_words) == (False, None, 7)
+    assert (info.outputs, info.feature, info.n_words) == ("class", None, 7)
     assert info.asked == {"command": COMMANDS["probe"], "seed": 3}
     layers = [(one.layer, one.width, one.n_parameters, one.setting, one.score) for one in info.layers]
     assert layers == [(n, D_MODEL, 3 * (D_MODEL + 1), 0.1, 0.5) for n in range(3)]
@@ -47,7 +47,7 @@ def test_a_network_says_the_same_as_before_it_was_saved(store, sizes, lying):
     place = probe_in(store, networks={1: before})
     info = read_probe(place.run, "p")
     assert info is not None
-    after = read_network(place, info.layers[0])
+    after, _ = read_network(place, info.layers[0])
     rows = np.random.default_rng(1).normal(size=(57, D_MODEL)).astype(np.float16)
     assert np.array_equal(after.apply(rows), before.apply(rows))
     assert after.n_parameters == before.n_parameters
@@ -91,4 +91,4 @@ def test_a_network_is_read_with_numpy_alone(store):
         z = np.maximum(z @ of["weights_0"].T + of["biases_0"], 0) @ of["weights_1"].T + of["biases_1"]
     info = read_probe(RunLayout(place.run.root), "p")
     assert info is not None
-    np.testing.assert_allclose(read_network(place, info.layers[0]).apply(rows), z, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(read_network(place, info.layers[0])[0].apply(rows), z, rtol=1e-4, atol=1e-5)

@@ -1,54 +1,62 @@
-"""What a trained probe says of words."""
+"""What a trained probe says of words, or of pairs of words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from repstore.analysis import kernels
+from repstore.analysis.inputs import Inputs
 from repstore.analysis.one_thread import one_thread
 from repstore.storage.saved_probes import Network
-from repstore.storage.vectors import LayerVectors
 
 ROWS_AT_ONCE = 1024
-"""Words that are read at a time; always so many, since products round by the size of what is multiplied."""
+"""Examples read at a time; always so many, since products round by the size of what is multiplied."""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The classes of words, as a probe sees them.
+    """The classes of examples, as a probe sees them.
 
     Attributes:
-        classes: the most probable class of each word, the first of equals, *Shape:* (n_words,), int64; or,
-            where a word may have several, which it has, *Shape:* (n_words, n_classes), bool.
+        classes: the most probable class of each example, the first of equals, *Shape:* (n,), int64; or, where
+            one may have several, which it has, *Shape:* (n, n_classes), bool.
         probabilities: of this class (softmax); or of having these and no others, each class being decided by
-            itself (logistic). *Shape:* (n_words,), float64.
+            itself (logistic). *Shape:* (n,), float64.
     """
 
     classes: np.ndarray
     probabilities: np.ndarray
 
 
-def predict(
-    network: Network, vectors: LayerVectors, rows: np.ndarray, *, is_multi_label: bool
-) -> Predictions:
-    """Apply a probe to some words of a layer.
+def predict(network: Network, inputs: Inputs, outputs: Literal["class", "classes"]) -> Predictions:
+    """What classes a probe says examples have.
 
     Args:
-        network: a probe of single words.
-        vectors: of a layer of its width.
-        rows: which words. *Shape:* (n_words,), int64, at least one.
-        is_multi_label: whether a word may have several classes, or none.
+        network: the probe.
+        inputs: the examples, as wide as it reads them; at least one.
+        outputs: ``classes`` if an example may have several, or none.
     """
-    decide = _several if is_multi_label else _one
-    found = []
+    decide = _several if outputs == "classes" else _one
     with one_thread():  # several threads add up in another order each time
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            here = kernels.to_float32(vectors.take(rows[start : start + ROWS_AT_ONCE]))
-            found.append(decide(network.apply(here).astype(np.float64)))
+        found = [decide(block) for block in _applied(network, inputs)]
     classes, probabilities = (np.concatenate(column) for column in zip(*found, strict=True))
     return Predictions(classes, probabilities)
+
+
+def predict_numbers(network: Network, inputs: Inputs) -> np.ndarray:
+    """What numbers a probe says examples have; see `predict`. *Shape:* (n, n_numbers), float64."""
+    with one_thread():
+        return np.concatenate(list(_applied(network, inputs)))
+
+
+def _applied(network: Network, inputs: Inputs) -> Iterator[np.ndarray]:
+    """The outputs for some examples at a time. *Shape of each:* (n, n_classes), float64."""
+    for start in range(0, len(inputs), ROWS_AT_ONCE):
+        here = inputs.take(np.arange(start, min(start + ROWS_AT_ONCE, len(inputs))))
+        yield network.apply(here).astype(np.float64)
 
 
 def _one(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,10 +15,12 @@ import numpy as np
 from repstore.analysis.inputs import Inputs
 from repstore.analysis.memory import check_fits
 from repstore.analysis.one_thread import one_thread
-from repstore.analysis.shrinkage import N_FOLDS, PENALTIES, Axes, axes_of
+from repstore.analysis.penalties import chosen, fold_of
+from repstore.analysis.shrinkage import N_FOLDS
 from repstore.analysis.targets import Targets
 from repstore.errors import ResultError
 from repstore.spec import MEMORY
+from repstore.storage.saved_probes import Network
 
 FEWEST_GROUPS = 2 * N_FOLDS
 OVERHEAD = 1 << 22
@@ -68,14 +70,8 @@ def predict(
     Groups are in 5 folds, and each fold is predicted from the other four. Inputs are z-scored by the examples
     learned from; a dimension that is constant there does not count.
 
-    Each target has the penalty that predicts best, of 9 from 1e-4 to 1e4 times the mean eigenvalue, each
-    group of the examples learned from when it is left out. Leaving out examples one by one would leave others
-    of their group behind, with the same target and nearly the same input, and choose too small a penalty:
-    for ratings of senses dealt out at random, layer 22 of SmolLM2-135M then has an R² of -0.54, where
-    it has -0.002 if lemmas are left out.
-    Errors of groups left out are exact, as those of single examples are (Allen 1974): where H maps targets to
-    their predictions, they are (I - H_gg)^-1 times the errors of the group when it is not. Only the scales of
-    the inputs are those of all examples learned from.
+    Each target has the penalty by which the examples learned from predict best each group of them that is
+    left out (`analysis.penalties.chosen`).
 
     Args:
         inputs: the examples.
@@ -88,29 +84,70 @@ def predict(
     Raises:
         ResultError: fewer than 10 groups, two for each fold; too little memory for one target.
     """
-    n_groups = len(np.unique(groups))
-    if n_groups < FEWEST_GROUPS:
-        raise ResultError(
-            f"Predictions need examples in at least {FEWEST_GROUPS} groups that are kept apart; there are "
-            f"{n_groups}. Give more, or keep fewer together."
-        )
+    _check_groups(groups)
     step = max(1, _targets_at_once(len(inputs), inputs.width, memory, len(targets)) // len(targets))
     tallies = [_Tally(len(inputs), of.n_targets) for of in targets]
     most = max(of.n_targets for of in targets)
     with one_thread():  # several threads add up in another order each time
         values = inputs.take(np.arange(len(inputs))).astype(np.float64)
         for train, test in grouped_folds(groups, seed):
-            fold = _fold(values, groups, train, test)
+            fold = fold_of(values, groups, train, test)
             for start in range(0, most, step):
                 columns = slice(start, start + step)
                 known = np.concatenate([of.scaled(columns) for of in targets], axis=1)
                 known -= known[fold.train].mean(axis=0)
-                made = _predictions(fold, known[fold.train])
+                made = fold.axes.on_test @ chosen(fold, known[fold.train])[0]
                 ends = np.cumsum([len(range(of.n_targets)[columns]) for of in targets])[:-1]
                 of_sets = np.split(known[test], ends, axis=1), np.split(made, ends, axis=1)
                 for tally, of_set, made_of_set in zip(tallies, *of_sets, strict=True):
                     tally.add(test, columns, of_set, made_of_set)
     return [tally.predicted() for tally in tallies]
+
+
+def fit(
+    inputs: Inputs, targets: Targets, groups: np.ndarray, *, memory: int = MEMORY
+) -> tuple[Network, np.ndarray]:
+    """Ridge regression on all examples, as `predict` learns from those of four folds.
+
+    Args:
+        inputs, targets, groups, memory: as for `predict`.
+
+    Returns:
+        One linear map from vectors to the targets in their own units, and the penalty of each target, in
+        units of the mean eigenvalue. *Shape:* (n_targets,), float64.
+
+    Raises:
+        ResultError: fewer than 10 groups, two for each fold; too little memory for one target.
+    """
+    _check_groups(groups)
+    n, width, n_targets = len(inputs), inputs.width, targets.n_targets
+    maps = 8 * (3 * width**2 + 2 * width * n_targets)  # of dimensions to axes, and of these to targets
+    step = _targets_at_once(n, width, memory, 1, beside=maps)
+    weights, biases = np.empty((n_targets, width), np.float32), np.empty(n_targets, np.float32)
+    penalties = np.empty(n_targets)
+    with one_thread():  # several threads add up in another order each time
+        values = inputs.take(np.arange(n)).astype(np.float64)
+        fold = fold_of(values, groups, np.arange(n))
+        directions = fold.axes.on_test  # where one step along each dimension leads to
+        for start in range(0, n_targets, step):
+            columns = slice(start, start + step)
+            known = targets.values[:, columns][targets.keys[fold.train]]
+            is_constant = known.max(axis=0) == known.min(axis=0)
+            means = np.where(is_constant, known[0], known.mean(axis=0))
+            along, penalties[columns] = chosen(fold, known - means)
+            weights[columns] = (directions @ along).T
+            biases[columns] = means
+    return Network(fold.shift, fold.scale, (weights,), (biases,)), penalties
+
+
+def _check_groups(groups: np.ndarray) -> None:
+    """Refuse too few groups to tell a penalty by."""
+    n_groups = len(np.unique(groups))
+    if n_groups < FEWEST_GROUPS:
+        raise ResultError(
+            f"Predictions need examples in at least {FEWEST_GROUPS} groups that are kept apart; there are "
+            f"{n_groups}. Give more, or keep fewer together."
+        )
 
 
 def grouped_folds(groups: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -147,101 +184,16 @@ def joined(*numbers: np.ndarray) -> np.ndarray:
     return groups
 
 
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """Inputs in one fold.
-
-    Attributes:
-        train: the examples learned from: small groups first, those of a group together. *Shape:* (n_train,).
-        axes: these and the others along the principal axes of these.
-        at: where `train` are on each axis, and ones. *Shape:* (n_train, r + 1), float64.
-        penalties: *Shape:* (len(PENALTIES),), float64.
-        stacks: how large groups are, and how many of that size there are, in the order of `train`.
-    """
-
-    train: np.ndarray
-    axes: Axes
-    at: np.ndarray
-    penalties: np.ndarray
-    stacks: tuple[tuple[int, int], ...]
-
-
-def _fold(values: np.ndarray, groups: np.ndarray, train: np.ndarray, test: np.ndarray) -> _Fold:
-    _, numbers, sizes = np.unique(groups[train], return_inverse=True, return_counts=True)
-    train = train[np.lexsort((train, numbers, sizes[numbers]))]
-    of_train, of_test = values[train], values[test]
-    first = of_train[0].copy()  # before the mean, so that a constant dimension leaves no rounding
-    of_train -= first
-    mean = of_train.mean(axis=0)
-    of_train -= mean
-    of_test -= first
-    of_test -= mean
-    std = of_train.std(axis=0)
-    scale = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
-    of_train *= scale
-    of_test *= scale
-    axes = axes_of(of_train, of_test)
-    rank = min(len(train) - 1, int((std > 0).sum()))
-    stacks = tuple((int(size), int(n)) for size, n in zip(*np.unique(sizes, return_counts=True), strict=True))
-    at = np.concatenate([axes.on_train, np.ones((len(train), 1))], axis=1)
-    return _Fold(train, axes, at, PENALTIES * axes.total / max(1, rank), stacks)
-
-
-def _predictions(fold: _Fold, values: np.ndarray) -> np.ndarray:
-    """Of the examples not learned from, from those that are. Both are less the mean of the latter.
-
-    Args:
-        fold: the inputs.
-        values: targets of `fold.train`. *Shape:* (n_train, n_targets), float64.
-
-    *Shape:* (n_test, n_targets), float64.
-    """
-    axes = fold.axes
-    along = axes.on_train.T @ values
-    errors = np.empty((len(fold.penalties), values.shape[1]))
-    for n, penalty in enumerate(fold.penalties):
-        missed = values - axes.on_train @ (along / (axes.sizes + penalty)[:, None])
-        errors[n] = _errors_left_out(fold, penalty, missed)
-    chosen = fold.penalties[errors.argmin(axis=0)]  # of equal ones the smallest
-    along /= axes.sizes[:, None] + chosen
-    predictions: np.ndarray = axes.on_test @ along
-    return predictions
-
-
-def _errors_left_out(fold: _Fold, penalty: float, missed: np.ndarray) -> np.ndarray:
-    """Summed squared errors of groups that are left out, from the errors when they are not.
-
-    With A a group's places on the axes and a column of ones, and D the sizes plus the penalty and n_train,
-    H_gg = A D^-1 A'. For a group larger than D is, (I - H_gg)^-1 = I + A (D - A'A)^-1 A' is shorter.
-
-    *Shape:* (n_targets,), float64.
-    """
-    errors = np.zeros(missed.shape[1])
-    shrinks = np.append(fold.axes.sizes + penalty, len(fold.train))
-    start = 0
-    for size, n in fold.stacks:
-        stop = start + size * n
-        of_groups = missed[start:stop].reshape(n, size, missed.shape[1])
-        at = fold.at[start:stop].reshape(n, size, len(shrinks))
-        across = at.transpose(0, 2, 1)
-        if size <= len(shrinks):
-            left_out = np.linalg.solve(np.eye(size) - (at / shrinks) @ across, of_groups)
-        else:
-            left_out = of_groups + at @ np.linalg.solve(np.diag(shrinks) - across @ at, across @ of_groups)
-        errors += np.square(left_out).sum(axis=(0, 1))
-        start = stop
-    return errors
-
-
-def _targets_at_once(n: int, width: int, memory: int, least: int) -> int:
-    """How many targets are predicted together. Three matrices of the size of the inputs, six on the axes and
-    four square ones are at work beside them, and for each target eight numbers per example.
+def _targets_at_once(n: int, width: int, memory: int, least: int, beside: int = 0) -> int:
+    """How many targets are predicted together. Three matrices of the size of the inputs, six on the axes,
+    four square ones and the bytes `beside` are at work beside them, and for each target eight numbers per
+    example.
 
     Raises:
         ResultError: there is no room for as many as `least`.
     """
     k = min(n, width)
-    fixed = OVERHEAD + 8 * (3 * n * width + 6 * n * k + 4 * k**2)
+    fixed = OVERHEAD + beside + 8 * (3 * n * width + 6 * n * k + 4 * k**2)
     of_target = 8 * (8 * n + 3 * k)
     check_fits(
         f"A regression on {n:,} examples and {width} dimensions",

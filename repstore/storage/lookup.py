@@ -27,7 +27,7 @@ from repstore.storage.layout import Layout
 from repstore.storage.mixed import MixedVectors
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
-from repstore.storage.pairs import FoundPairs, find_pairs, splits_of
+from repstore.storage.pairs import FoundPairs, find_all_pairs, find_pairs, splits_of
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
 from repstore.storage.uses import WORDS_BY_ID, find_words, one_use
@@ -177,6 +177,10 @@ class Lookup:
         if corpus_id not in self._senses:
             self._senses[corpus_id] = find_senses(self._catalog, corpus_id, run.info.corpus)
         return self._senses[corpus_id]
+
+    def all_pairs(self, run: Run) -> np.ndarray:
+        """The word_ids of every pair of a run's corpus, in file order. *Shape:* (n_pairs, 2), int64."""
+        return find_all_pairs(self._catalog, run.info.spec.corpus_id, run.info.corpus)
 
     def labelled_pairs(self, run: Run) -> LabelledPairs:
         """Pairs of a run's corpus that have a label."""

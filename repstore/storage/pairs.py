@@ -20,6 +20,7 @@ WHERE corpus_id = $corpus_id AND ($split = 'all' OR split = $split) AND value IS
   AND ($pos IS NULL OR word_a IN (SELECT word_id FROM words WHERE pos = $pos))
 ORDER BY pair_id
 """
+ALL_OF = "SELECT word_a, word_b FROM pairs WHERE corpus_id = $corpus_id ORDER BY pair_id"
 SPLITS_OF = """
 SELECT DISTINCT split FROM pairs
 WHERE corpus_id = $corpus_id AND split IS NOT NULL
@@ -57,6 +58,17 @@ def splits_of(catalog: Catalog, corpus_id: str, target: Target) -> list[str]:
     known = {"corpus_id": corpus_id, "target": target}
     splits: list[str] = catalog.query(SPLITS_OF, known)["split"].to_pylist()
     return splits
+
+
+def find_all_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> np.ndarray:
+    """The word_ids of every pair of a corpus, in file order, labelled or not. *Shape:* (n_pairs, 2), int64.
+
+    Raises:
+        StoreDamagedError: the corpus is not in the store.
+    """
+    catalog.require_corpus(corpus_id, corpus)
+    table = catalog.query(ALL_OF, {"corpus_id": corpus_id})
+    return np.stack([table[name].to_numpy() for name in ("word_a", "word_b")], axis=1)
 
 
 def find_pairs(
