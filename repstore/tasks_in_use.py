@@ -53,7 +53,7 @@ def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
     if found.n_unlabelled:
         notes.append(f"{found.n_unlabelled:,} words of {run.info.corpus} have no such label.")
     return Task(
-        name=label if isinstance(label, str) else "label",
+        name=label if isinstance(label, str) else label.path.stem,
         words=found.word_ids[:, None],
         targets=targets,
         classes=classes,
