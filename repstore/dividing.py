@@ -87,7 +87,7 @@ def splits_by(task: Task, dividing: Dividing) -> SplitBy:
     if not any(len(np.unique(task.lemmas[has])) > 1 for has in _members(task)):
         raise ResultError(
             f"Every {task.name} is of one lemma, so none in the test could be learned in training. Divide by "
-            "text (--split-by text), give labels that lemmas share (--labels FILE), or ask about pairs "
+            "text (--split-by text), give labels that lemmas share (--label FILE), or ask about pairs "
             "(--label pairs)."
         )
     return "lemma"

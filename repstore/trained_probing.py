@@ -15,6 +15,7 @@ from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.one_thread import one_thread
 from repstore.analysis.scan import n_processors
 from repstore.analysis.tallies import Tally
+from repstore.corpus.labels import LabelTable
 from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
 from repstore.learning import Lesson, Measure, Method, Outcome, learn, n_at_once
@@ -139,10 +140,15 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
         for one in fitted
         for note in (*one.lesson.task.notes, *_unseen(one), *_seen(one), *_unlearnable(one))
     ]
+    without = dict.fromkeys(one.run.label for one in fitted if "0" not in one.outcomes)
+    if without:
+        notes.append(
+            f"There is no layer_0 of {', '.join(without)}: layer 0 is not there, or not of the transform."
+        )
     provenance = {
         "probe": asked.name,
         "runs": [run.info.run_id for run in runs],
-        "labels": [str(task.label) for task in asked.tasks],
+        "labels": [_named(task.label) for task in asked.tasks],
         "edges": [task.edges for task in asked.tasks],
         "at_least": asked.tasks[0].at_least,
         "where": asked.tasks[0].where,
@@ -157,6 +163,11 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
         "resamples": asked.resamples,
     }
     return result_of(table, provenance, list(dict.fromkeys(notes)))
+
+
+def _named(label: str | LabelTable) -> str:
+    """A column, or the path of a table of labels."""
+    return label if isinstance(label, str) else str(label.path)
 
 
 def _lessons(task: Task, asked: TrainedProbe) -> dict[Measure, Lesson]:

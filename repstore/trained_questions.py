@@ -62,6 +62,7 @@ def asked_of(
         ArgumentError: options that do not go together.
         CorpusError: the table of labels cannot be read.
     """
+    _check_name("label", label)
     if label not in OF_PAIRS and features != "all":
         raise ArgumentError(
             f'Features are of pairs of words, and "{label}" is a label of one. Leave features out.'
@@ -109,6 +110,7 @@ def ask_matrix(
     **asked: Any,
 ) -> ResultTable:
     """Ask how layers predict a table of numbers, as `Store.probe` does."""
+    _check_name("matrix", matrix)
     opened, ridge = lookup.several(run), RidgeProbe(Path(matrix), **asked)
     if name == "ridge":
         return probe_ridge(lookup, opened, layer, ridge, progress)
@@ -126,6 +128,14 @@ def methods_of(name: TrainedName) -> tuple[Method, ...]:
             from repstore.training.mlp import CAPACITIES, perceptron  # which loads torch
 
             return tuple(Method(f"mlp-{n}", perceptron(n)) for n in CAPACITIES)
+
+
+def _check_name(option: str, given: object) -> None:
+    if not isinstance(given, str | Path):
+        raise ArgumentError(
+            f"{option} is a name or the path of a file, not a {type(given).__name__}. Write a table to a CSV "
+            "or Parquet file first."
+        )
 
 
 def _label(given: str | Path) -> str | LabelTable:
