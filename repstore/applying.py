@@ -94,7 +94,8 @@ class Applying:
 
         Raises:
             NotFoundError: no such probe, run or layer, or no edges of the kind.
-            ArgumentError: an argument cannot be used, or vectors are of another width.
+            ArgumentError: an argument cannot be used, vectors are of another width, or probes of runs are not
+                of the same things.
             ResultError: no word or pair fits, or too little memory.
             QueryError: `where` is not a condition on words.
             StoreDamagedError: the probe is damaged.
@@ -103,9 +104,11 @@ class Applying:
         check_sample(sample, seed, 1)
         check_memory(memory)
         layer = lasting(layer)
-        tables, kept, notes, left = [], [], [], memory
+        tables, notes, left = [], [], memory
+        kept: list[Kept] = []
         for one in self._lookup.several(run):
             probe = kept_probe(self._lookup.run(of_run) if of_run is not None else one, name)
+            _check_alike([*kept[:1], probe])
             files = _files(probe, one, layer, of_layer)
             check = partial(_check_fits, probe.info, len(files), left)
             found = examples_of(self._lookup, one, probe.info, Which(where, sample, seed), check)
@@ -154,6 +157,19 @@ def _files(probe: Kept, run: Run, layer: Layers, of_layer: int | None) -> list[t
             "one of these, or say with of_layer which of them is to read the layer."
         )
     return [(one, files[of]) for one, of in wanted.items() if of is not None]
+
+
+def _check_alike(kept: Sequence[Kept]) -> None:
+    """Refuse to say of words and of pairs, or classes and numbers, in one table.
+
+    Raises:
+        ArgumentError: probes of that name differ in this.
+    """
+    if len({(one.info.feature is None, one.info.outputs == "numbers") for one in kept}) > 1:
+        raise ArgumentError(
+            f"{' and '.join(one.title for one in kept)} are of different things. "
+            "Ask one run at a time, or say with of_run whose probe is meant."
+        )
 
 
 def _check_fits(info: ProbeInfo, n_layers: int, memory: int, n_words: int, n: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from repstore.analysis.regression import fit
 from repstore.corpus.matrices import read_matrix
 from repstore.errors import ArgumentError, check_choice
+from repstore.fitted_probes import Fitted
 from repstore.kept_probes import LearnedProbe, keep_probe
 from repstore.learning import IN_A_SPACE, pairs_of
 from repstore.matrix_in_use import TEXTS, MatrixInUse, RidgeProbe, matrix_in_use
@@ -26,7 +27,7 @@ from repstore.storage.saved_probes import (
     WordSpace,
 )
 from repstore.tasks import ARCS, OF_PAIRS, RELATIONS
-from repstore.trained_probing import Fitted, fit_probes, table_of
+from repstore.trained_probing import fit_probes, table_of
 from repstore.trained_questions import asked_of
 
 

@@ -1,4 +1,4 @@
-"""Trained probes of every layer: scores with their intervals, baselines, control tasks and selectivity."""
+"""Training a probe on every layer of some runs: which tasks, which methods, several layers at once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
-import numpy as np
-
-from repstore.analysis.answers import worth_of_most_frequent
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.one_thread import one_thread
 from repstore.analysis.scan import n_processors
-from repstore.analysis.tallies import Tally
 from repstore.corpus.labels import LabelTable
 from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
+from repstore.fitted_probes import Fitted, notes_on, rows_of
 from repstore.learning import Lesson, Measure, Method, Outcome, learn, n_at_once
 from repstore.results import ResultTable, table_of_rows
 from repstore.sampling import check_draws, check_memory, check_sample
@@ -27,7 +24,7 @@ from repstore.storage.opened import Layers, Run, lasting
 from repstore.tasks import Asked, Task
 from repstore.tasks_in_use import task_of
 from repstore.telling import Told
-from repstore.trained_tables import result_of, scored
+from repstore.trained_tables import result_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +64,6 @@ class TrainedProbe:
     def seeds(self) -> range:
         """The seeds."""
         return range(self.seed, self.seed + self.n_seeds)
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """The probes of one run, one task, one method and one feature: one for each layer that was asked for.
-
-    Attributes:
-        outcomes: by layer; layer 0 may be there although it was not asked for.
-    """
-
-    run: Run
-    lesson: Lesson
-    method: Method
-    feature: PairFeature | None
-    layers: Sequence[Any]
-    outcomes: dict[str, Outcome]
 
 
 def fit_probes(
@@ -133,18 +114,9 @@ def probe_trained(
 def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe) -> ResultTable:
     """What fitted probes score, a row for each layer."""
     resampling = Resampling(asked.resamples, asked.seed)
-    rows = [row for one in fitted for row in _rows(one, resampling)]
+    rows = [row for one in fitted for row in rows_of(one, resampling)]
     table = table_of_rows(rows)
-    notes = [
-        note
-        for one in fitted
-        for note in (*one.lesson.task.notes, *_unseen(one), *_seen(one), *_unlearnable(one))
-    ]
-    without = dict.fromkeys(one.run.label for one in fitted if "0" not in one.outcomes)
-    if without:
-        notes.append(
-            f"There is no layer_0 of {', '.join(without)}: layer 0 is not there, or not of the transform."
-        )
+    notes = [note for one in fitted for note in notes_on(one)]
     provenance = {
         "probe": asked.name,
         "runs": [run.info.run_id for run in runs],
@@ -154,7 +126,7 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
         "where": asked.tasks[0].where,
         "sample": asked.tasks[0].sample,
         "features": list(asked.features) if fitted[0].feature else [],
-        "split_by": _by(fitted[0]),
+        "split_by": fitted[0].split_by,
         "train_on": asked.dividing.train_on,
         "select_on": asked.dividing.select_on,
         "evaluate_on": asked.dividing.evaluate_on,
@@ -215,113 +187,3 @@ def _fit(
         finally:
             is_over.set()  # after Ctrl-C, or an error, the pool waits for what is running
     return Fitted(run, lesson, method, feature, wanted, outcomes)
-
-
-def _rows(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
-    """What the probes of a run score, a row for each layer."""
-    outcomes = [fitted.outcomes[str(layer)] for layer in fitted.layers]
-    first = fitted.outcomes.get("0")
-    main = "compression" if fitted.method.measure == "bits" else _name_of_score(fitted.lesson.task)
-    scores = scored(
-        main,
-        [outcome.score for outcome in outcomes],
-        [outcome.control for outcome in outcomes],
-        first.score if first else None,
-        resampling,
-        beside=[outcome.loose for outcome in outcomes],
-        apart=_by(fitted) == "lemma",
-    )
-    what = {
-        "run": fitted.run.label,
-        "probe": fitted.method.name,
-        "label": fitted.lesson.task.name,
-        "feature": fitted.feature,
-    }
-    about = _about(fitted)
-    rows = []
-    for layer, outcome, score in zip(fitted.layers, outcomes, scores, strict=True):
-        of_network: dict[str, float | None] = {"n_parameters": None, "setting": None}
-        if outcome.first is not None:
-            of_network = {
-                "n_parameters": outcome.first.network.n_parameters,
-                "setting": outcome.first.setting,
-            }
-        rows.append({"run": what["run"], "layer": layer} | what | score | about | of_network)
-    return rows
-
-
-def _name_of_score(task: Task) -> str:
-    return "accuracy" if task.targets.ndim == 1 else "f1"
-
-
-def _about(fitted: Fitted) -> dict[str, Any]:
-    """What does not depend on vectors: the majority, and how many examples there are."""
-    task, lesson = fitted.lesson.task, fitted.lesson
-    problem = lesson.strict[0]
-    counts = {
-        "n_train": len(problem.train),
-        "n_select": len(problem.select),
-        "n_test": len(problem.test) if fitted.method.measure == "answers" else None,
-        "n_classes": len(task.classes),
-    }
-    if fitted.method.measure == "bits":
-        return {"majority": _compression_of_prior(lesson), **counts}
-    seeds = [
-        (one.test, *worth_of_most_frequent(one.targets, one.train, one.test, one.n_classes))
-        for one in lesson.strict
-    ]
-    majority = Tally.of(seeds, lesson.units, int(lesson.units.max()) + 1).score
-    return {"majority": majority, **counts}
-
-
-def _compression_of_prior(lesson: Lesson) -> float:
-    """Uniform bits by bits of a code that knows how frequent the classes are, and nothing else."""
-    targets = lesson.task.targets
-    if targets.ndim == 2:
-        present = np.clip(targets.mean(axis=0), 1e-12, 1 - 1e-12)
-        bits = -(present * np.log2(present) + (1 - present) * np.log2(1 - present)).sum()
-        return float(targets.shape[1] / bits)
-    shares = np.bincount(targets) / len(targets)
-    shares = shares[shares > 0]
-    return float(np.log2(len(lesson.task.classes)) / -(shares * np.log2(shares)).sum())
-
-
-def _by(fitted: Fitted) -> str:
-    return "lemma" if fitted.lesson.strict is not fitted.lesson.loose else "text"
-
-
-def _seen(fitted: Fitted) -> list[str]:
-    """Which words of the test a mix or mask was learned from."""
-    tested = np.concatenate([one.test for one in fitted.lesson.strict])
-    return fitted.run.notes_on_seen(fitted.layers, fitted.lesson.task.words[tested])
-
-
-def _unseen(fitted: Fitted) -> list[str]:
-    """Which examples no answer can be right for."""
-    task = fitted.lesson.task
-    if task.targets.ndim == 2 or fitted.method.measure == "bits":
-        return []
-    shares = [
-        np.isin(one.targets[one.test], one.targets[one.train], invert=True).mean()
-        for one in fitted.lesson.strict
-    ]
-    if not any(shares):
-        return []
-    return [
-        f"{np.mean(shares):.1%} of the test examples have a {task.name} that training lacks, since "
-        f"{'lemmas' if _by(fitted) == 'lemma' else 'texts'} are kept apart: they count as wrong."
-    ]
-
-
-def _unlearnable(fitted: Fitted) -> list[str]:
-    """Whether the control task cannot be learned by heart, as most types of its test are new."""
-    if fitted.method.measure == "bits":
-        return []
-    types = fitted.lesson.task.types
-    share = np.mean([np.isin(types[one.test], types[one.train]).mean() for one in fitted.lesson.control])
-    if share > 0.5:
-        return []
-    return [
-        f"Selectivity says little of {fitted.lesson.task.name}: the control task is learned by word type, "
-        f"and training has the types of {share:.1%} of its test examples."
-    ]

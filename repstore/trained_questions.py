@@ -69,6 +69,11 @@ def asked_of(
         )
     if edges is not None and label not in (ARCS, RELATIONS):
         raise ArgumentError(f'Edges go with the labels "{ARCS}" and "{RELATIONS}", not with "{label}".')
+    if name == "mdl" and split_by == "lemma":
+        raise ArgumentError(
+            "mdl codes the labels of these words and keeps no lemmas apart. Leave split_by out, or ask "
+            "linear."
+        )
     kinds = [edges] if edges is None or isinstance(edges, str) else list(dict.fromkeys(edges))
     if not kinds:
         raise ArgumentError("No kind of edges is given. Give at least one, or leave edges out.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from program import repstore as command
-from saved import run_of, told
+from saved import network, probe_in, run_of, told
 from synthetic import SyntheticRun, build_store, corpus_of, random_layers
 
 import repstore
@@ -229,6 +229,16 @@ def test_vectors_of_another_width_are_refused(made, feature):
         pytest.raises(ArgumentError, match="reads vectors of 6 dimensions, and those of wide have 7"),
     ):
         store.apply_probe(feature, run="wide", of_run="m")
+
+
+def test_probes_of_one_name_that_are_of_words_here_and_of_pairs_there_are_not_asked_together(made, tmp_path):
+    root = shutil.copytree(made, tmp_path / "store")
+    probe_in(root, "product", run="elsewhere", networks={0: network(0, (WIDTH, 3))})
+    with repstore.open(root) as store:
+        assert "word_id" in store.apply_probe("product", run="elsewhere").columns
+        with pytest.raises(ArgumentError, match=r'Probe "product" of m and .* elsewhere are of diff'):
+            store.apply_probe("product", run=["m", "elsewhere"], layer=0)
+        assert len(store.apply_probe("product", run=["m", "elsewhere"], of_run="m"))
 
 
 def test_the_same_pairs_by_another_feature_are_another_probe(made):

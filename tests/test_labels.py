@@ -135,7 +135,7 @@ def test_a_table_is_joined_by_its_key(lookup, key, labels, expected):
 
 def test_keys_of_a_table_that_no_word_has_are_named(lookup):
     keys = ["bank.money", "bank.rivr", "bank.river", "Bark.dog"]
-    of = found(lookup, LabelTable(Path("t.csv"), "sense", {key: ("x",) for key in keys}))
+    of = found(lookup, LabelTable(Path("t.csv"), "sense", dict.fromkeys(keys, ("x",))))
     assert of.unused == ("bank.rivr", "Bark.dog")  # a sense that is one of several of a word is in use
     assert found(lookup, LabelTable(Path("t.csv"), "sense", {"bank.river": ("x",)})).unused == ()
     assert found(lookup, "sense").unused == ()

@@ -264,6 +264,6 @@ import repstore.analysis.learned, repstore.training.mlp
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == (
-        "repstore.errors.MissingExtraError: This probe is trained by gradients and needs torch. "
+        "repstore.errors.MissingExtraError: This is learned by gradients and needs torch. "
         "Install it with: pip install 'repstore[train]'"
     )
