@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from repstore.analysis.inputs import Inputs, PairInputs, WordInputs
 from repstore.analysis.memory import check_fits
 from repstore.analysis.predictions import predict, predict_numbers
-from repstore.errors import ArgumentError, NotFoundError
+from repstore.errors import ArgumentError, NotFoundError, ResultError
 from repstore.examples import Which, columns_of, examples_of
 from repstore.kept_probes import Kept, kept_probe
 from repstore.results import ResultTable
@@ -28,7 +29,7 @@ from repstore.storage.saved_probes import (
     WordSpace,
     read_network,
 )
-from repstore.storage.vectors import LayerVectors
+from repstore.storage.vectors import LayerVectors, rows_of
 
 WORD_BYTES = 2000
 """What a word with its text takes, once for all layers, while it is looked up."""
@@ -82,9 +83,11 @@ class Applying:
 
         Returns:
             One row per word and layer: run, layer, of_layer (whose probe), word_id, form, lemma, text,
-            char_start, char_end, predicted, probability (of that class) and was_trained_on (whether the word
-            was among those that the probe was trained on). Where a word may have several classes, predicted
-            has all of them, with ";" between, and the probability is that of these and no others.
+            char_start, char_end, predicted, probability (of that class), label (what the corpus says, if a
+            column of words was predicted) and was_trained_on (whether the word was among those that the probe
+            was trained on); the notes say how many others it is right for. Where a word may have several
+            classes, predicted has all of them, with ";" between, and the probability is that of these and no
+            others.
 
             Of pairs one row per pair and layer, with word_a, word_b, form_a and form_b instead of the word;
             was_trained_on says whether both words were, be it in this pair or in others.
@@ -124,12 +127,13 @@ class Applying:
         of = "words" if probe.info.feature is None else "pairs of words"
         unit = {"probability": "of what is predicted, as the probe sees it"}
         asked = {"layer": of_layer, "where": where, "sample": sample, "seed": seed}
+        table = pa.concat_tables(tables)
         return ResultTable(
-            pa.concat_tables(tables),
+            table,
             f"{probe.title}, {probe.info.probe}, on {probe.info.label}: what it says of {of}",
             units=unit if probe.info.outputs != "numbers" else {"value": "as in the table that was learned"},
             provenance={"probe": name, "digests": [one.info.digest for one in kept]} | asked,
-            notes=[*_notes(kept), *notes],
+            notes=[*_notes(kept), *notes, *_how_right(table)],
         )
 
 
@@ -204,6 +208,7 @@ def _said(
     place = probe.run.folder.frozen("probe", info.name)
     is_known = np.isin(run.vectors.word_ids[rows], read_words(place, info)).all(axis=1)
     about = columns_of(lookup, run, rows) | {"was_trained_on": pa.array(is_known)}
+    label = _labels(lookup, run, info, rows)
     if info.outputs == "numbers":  # a row for each, without the text
         every = pa.array(np.repeat(np.arange(len(rows)), len(info.classes)))
         about = {name: about[name].take(every) for name in ("word_id", "form", "lemma", "was_trained_on")}
@@ -219,11 +224,44 @@ def _said(
             found = predict(network, inputs, info.outputs)
             predicted = pa.array(_named(np.array(info.classes, object), found.classes), pa.string())
             said = {"predicted": predicted, "probability": found.probabilities}
+            said |= {"label": label} if info.feature is None else {}
         n = len(was_trained_on)
         which = {"run": run.label, "layer": layer, "of_layer": file.layer}
         columns = {name: pa.repeat(value, n) for name, value in which.items()}
         tables.append(pa.table(columns | about | said | {"was_trained_on": was_trained_on}))
     return pa.concat_tables(tables)
+
+
+def _labels(lookup: Lookup, run: Run, info: ProbeInfo, rows: np.ndarray) -> pa.Array:
+    """What is known of words in the column that the probe predicts; null where nothing is.
+
+    Labels of a table, and of pairs, are not looked up: the table may be elsewhere by now.
+    """
+    nothing = pa.nulls(len(rows), pa.string())
+    column = info.asked.get("label") if info.asked.get("content") is None else None
+    if column is None or info.feature is not None:
+        return nothing
+    try:
+        found = lookup.word_labels(run, column)
+    except ResultError:  # no word of this corpus has one
+        return nothing
+    places = rows_of(found.word_ids, run.vectors.word_ids[rows[:, 0]])
+    return pa.array([";".join(found.labels[place]) if place >= 0 else None for place in places], pa.string())
+
+
+def _how_right(table: pa.Table) -> list[str]:
+    """At which layers a probe is right how often, of words that it was not trained on."""
+    if "label" not in table.column_names:
+        return []
+    new = table.filter(pc.and_(pc.invert(table["was_trained_on"]), pc.is_valid(table["label"])))
+    is_right = pc.equal(new["predicted"], new["label"]).cast(pa.float64())
+    of_layers = new.select(["run", "layer"]).append_column("right", is_right)
+    rows = of_layers.group_by(["run", "layer"], use_threads=False)
+    return [
+        f"{row['run']}, layer {row['layer']}: right for {row['right_mean']:.1%} of the "
+        f"{row['right_count']:,} words that have a label and that it was not trained on."
+        for row in rows.aggregate([("right", "mean"), ("right", "count")]).to_pylist()
+    ]
 
 
 def _inputs(

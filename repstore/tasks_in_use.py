@@ -59,7 +59,7 @@ def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
             "written."
         )
     return Task(
-        name=label if isinstance(label, str) else "label",
+        name=label if isinstance(label, str) else label.path.stem,
         words=found.word_ids[:, None],
         targets=targets,
         classes=classes,

@@ -276,6 +276,10 @@ def test_a_probe_is_kept_and_applied(tmp_path, store):
     opened = repstore.open(path)
     assert table.to_csv() == opened.probe("linear", **asked).to_csv()
     said = opened.apply_probe("pos")
+    assert said["label"] == [POS[k] for k in classes()]
+    new = [row for row in said if not row["was_trained_on"]]
+    share = sum(row["predicted"] == row["label"] for row in new) / len(new)
+    assert f"right for {share:.1%} of the {len(new)} words" in said.notes[-1]
     right = np.array([POS[k] for k in classes()]) == np.array(said["predicted"])
     assert right.mean() > 0.95
     files = sorted((path / "runs").glob("*/probes/pos/*"))
