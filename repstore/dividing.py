@@ -67,11 +67,11 @@ def splits_by(task: Task, dividing: Dividing) -> SplitBy:
         ResultError: by lemma, where every class is of one lemma.
     """
     by = dividing.split_by
-    if task.name.startswith(OF_EDGES):
+    if task.name.startswith(OF_EDGES) and not task.of_table:
         if by == "lemma":
             raise ArgumentError("Edges join two lemmas; they are divided by text. Leave split_by out.")
         return "text"
-    if task.name in ("lemma", "form"):
+    if task.name in ("lemma", "form") and not task.of_table:
         if by == "lemma":
             raise ArgumentError(
                 f"A {task.name} that is in the test only cannot be learned. Divide by text (--split-by text)."

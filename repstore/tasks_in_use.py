@@ -68,6 +68,7 @@ def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
         types=found.forms,
         splits=found.splits,
         notes=tuple(notes),
+        of_table=isinstance(label, LabelTable),
     )
 
 

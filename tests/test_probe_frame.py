@@ -361,3 +361,12 @@ def test_options_that_are_missing_or_no_options_are_refused(store, options, mess
 def test_a_code_that_keeps_no_lemmas_apart_is_not_asked_to(store):
     with pytest.raises(ArgumentError, match="keeps no lemmas apart"):
         store.probe("mdl", label="pos", split_by="lemma", layer=1)
+
+
+@pytest.mark.parametrize("name", ["form.csv", "lemma.csv", "archaic.csv", "relations.csv"])
+def test_how_a_table_of_labels_is_called_does_not_decide_how_words_are_divided(store, tmp_path, name):
+    table = tmp_path / name
+    rows = [f"w{lemma},{'ab'[lemma % 2]}" for lemma in range(N_LEMMAS)]
+    table.write_text("\n".join(["lemma,label", *rows]) + "\n", encoding="utf-8")
+    result = store.probe("linear", label=table, layer=1, n_seeds=1, resamples=0)
+    assert result.provenance["split_by"] == "lemma"
