@@ -16,8 +16,20 @@ if TYPE_CHECKING:
 
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+
+
+def _drawable(file: Path | None) -> Path | None:
+    """Refuse a file that cannot be drawn into before the question is answered, not after."""
+    if file is not None:
+        from repstore.plots.canvas import check_drawable
+
+        check_drawable(file)
+    return file
+
+
 PlotOption = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw into a .png, .svg or .pdf file.")
+    Path | None,
+    typer.Option("--plot", metavar="FILE", callback=_drawable, help="Draw into a .png, .svg or .pdf file."),
 ]
 RunOption = Annotated[
     str | None, typer.Option("--run", help="Name of a run; not needed if the store has one.")

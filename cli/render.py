@@ -42,9 +42,14 @@ WARN_SKIPPED = 0.01
 """Share of skipped words above which an ingest ends with a warning."""
 
 
-def say_removed(name: str, was_there: bool) -> None:
-    """Say what became of something that was to be removed."""
-    print(f"Removed {name}." if was_there else f"There was no {name}.")
+def say_removed(what: str, name: str, run: str | None, was_there: bool) -> None:
+    """Say what became of something of a run that was to be removed."""
+    of = f" of {run}" if run else ""
+    if was_there:
+        print(f"Removed {name}.")
+    else:
+        listing = f'"repstore {what} list STORE" says what there is.'
+        print(f'There was no {what} "{name}"{of}, so nothing is removed. {listing}')
 
 
 def show(result: ResultTable, format: Format, plot: Path | None = None) -> None:

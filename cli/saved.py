@@ -44,7 +44,7 @@ def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
     import repstore
 
     was_there = repstore.drop_probe(store, name, run=run)
-    say_removed(name, was_there)
+    say_removed("probe", name, run, was_there)
 
 
 def apply(

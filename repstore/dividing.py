@@ -67,11 +67,11 @@ def splits_by(task: Task, dividing: Dividing) -> SplitBy:
         ResultError: by lemma, where every class is of one lemma.
     """
     by = dividing.split_by
-    if task.name.startswith(OF_EDGES):
+    if task.name.startswith(OF_EDGES) and not task.of_table:
         if by == "lemma":
             raise ArgumentError("Edges join two lemmas; they are divided by text. Leave split_by out.")
         return "text"
-    if task.name in ("lemma", "form"):
+    if task.name in ("lemma", "form") and not task.of_table:
         if by == "lemma":
             raise ArgumentError(
                 f"A {task.name} that is in the test only cannot be learned. Divide by text (--split-by text)."
@@ -87,7 +87,7 @@ def splits_by(task: Task, dividing: Dividing) -> SplitBy:
     if not any(len(np.unique(task.lemmas[has])) > 1 for has in _members(task)):
         raise ResultError(
             f"Every {task.name} is of one lemma, so none in the test could be learned in training. Divide by "
-            "text (--split-by text), give labels that lemmas share (--labels FILE), or ask about pairs "
+            "text (--split-by text), give labels that lemmas share (--label FILE), or ask about pairs "
             "(--label pairs)."
         )
     return "lemma"

@@ -74,7 +74,11 @@ def rows_of(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
 
 def notes_on(fitted: Fitted) -> list[str]:
     """What a reader of the scores must know."""
-    return [*fitted.lesson.task.notes, *_unseen(fitted), *_seen(fitted), *_unlearnable(fitted)]
+    notes = [*fitted.lesson.task.notes, *_unseen(fitted), *_seen(fitted), *_unlearnable(fitted)]
+    if "0" not in fitted.outcomes:
+        why = "it has no layer 0, or its transform was not fitted on it"
+        notes.append(f"There is no layer_0 of {fitted.run.label} to compare with: {why}.")
+    return notes
 
 
 def _name_of_score(task: Task) -> str:

@@ -303,8 +303,14 @@ class Probes:
         known = [option for option in signature.parameters if option not in ("self", "name")]
         for option in options:
             if option not in known:
-                hint = did_you_mean(option, known)
+                hint = f"{did_you_mean(option, known)} It has {', '.join(known)}."
                 raise ArgumentError(f'The probe "{name}" has no option "{option}". {hint}')
+        needed = [
+            option for option in known if signature.parameters[option].default is inspect.Parameter.empty
+        ]
+        for option in needed:
+            if option not in options:
+                raise ArgumentError(f'The probe "{name}" needs {option}, which is not given.')
         asked = signature.bind(self, name, **options)
         asked.apply_defaults()
         return ASK[name](self._lookup, name, **asked.kwargs)

@@ -35,7 +35,7 @@ UNITS = {
 }
 NOTE_CONTROL = (
     "A control above 0 says that examples which are alike are in folds that are predicted from each other; "
-    "see split_by."
+    "keep more together (split_by, --split-by)."
 )
 
 
@@ -90,7 +90,9 @@ def probe_ridge(
         for run in together:
             rows += _rows(found, run, of_runs[run.label], asked, told)
     table = table_of_rows(rows)
-    return _result(table, matrix, runs, asked, [*notes, NOTE_CONTROL])
+    if any(row["control"] > 0 for row in rows):
+        notes.append(NOTE_CONTROL)
+    return _result(table, matrix, runs, asked, notes)
 
 
 def score_layers(

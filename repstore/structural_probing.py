@@ -30,7 +30,7 @@ from repstore.storage.edges import FoundEdges
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
 from repstore.telling import Told
-from repstore.trained_tables import scored
+from repstore.trained_tables import of_seeds, scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def probe_structural(
     interval = f"95% interval, {asked.resamples:,} resamples of sentences"
     return ResultTable(
         table_of_rows(rows),
-        f"Structural probe of {trees.kind} by layer ({asked.n_seeds} seeds)",
+        f"Structural probe of {trees.kind} by layer ({of_seeds(asked.n_seeds)})",
         units={
             "uuas": "share of edges in the spanning tree",
             "low": interval,

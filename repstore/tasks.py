@@ -54,6 +54,7 @@ class Task:
             *Shape:* (n,), int64.
         splits: of the corpus. *Shape:* (n,), str or None.
         notes: which words, or classes, are left out.
+        of_table: labels are those of a table, whose name may be that of a column or begin as edges do.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Task:
     types: np.ndarray
     splits: np.ndarray
     notes: tuple[str, ...] = ()
+    of_table: bool = False
 
     def __len__(self) -> int:
         return len(self.words)

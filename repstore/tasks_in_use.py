@@ -52,6 +52,12 @@ def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
     notes = []
     if found.n_unlabelled:
         notes.append(f"{found.n_unlabelled:,} words of {run.info.corpus} have no such label.")
+    if found.unused and isinstance(label, LabelTable):
+        notes.append(
+            f"{len(found.unused):,} of the {len(label.labels):,} keys of {label.path.name} are of no word of "
+            f'{run.info.corpus}, the first {label.key} "{found.unused[0]}"; keys are matched as they are '
+            "written."
+        )
     return Task(
         name=label if isinstance(label, str) else label.path.stem,
         words=found.word_ids[:, None],
@@ -62,6 +68,7 @@ def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
         types=found.forms,
         splits=found.splits,
         notes=tuple(notes),
+        of_table=isinstance(label, LabelTable),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.one_thread import one_thread
 from repstore.analysis.scan import n_processors
+from repstore.corpus.labels import LabelTable
 from repstore.dividing import Dividing, plans_of, splits_by
 from repstore.errors import ArgumentError
 from repstore.fitted_probes import Fitted, notes_on, rows_of
@@ -119,7 +120,7 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
     provenance = {
         "probe": asked.name,
         "runs": [run.info.run_id for run in runs],
-        "labels": [str(task.label) for task in asked.tasks],
+        "labels": [_named(task.label) for task in asked.tasks],
         "edges": [task.edges for task in asked.tasks],
         "at_least": asked.tasks[0].at_least,
         "where": asked.tasks[0].where,
@@ -134,6 +135,11 @@ def table_of(fitted: Sequence[Fitted], runs: Sequence[Run], asked: TrainedProbe)
         "resamples": asked.resamples,
     }
     return result_of(table, provenance, list(dict.fromkeys(notes)))
+
+
+def _named(label: str | LabelTable) -> str:
+    """A column, or the path of a table of labels."""
+    return label if isinstance(label, str) else str(label.path)
 
 
 def _lessons(task: Task, asked: TrainedProbe) -> dict[Measure, Lesson]:

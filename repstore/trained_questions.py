@@ -62,12 +62,18 @@ def asked_of(
         ArgumentError: options that do not go together.
         CorpusError: the table of labels cannot be read.
     """
+    _check_name("label", label)
     if label not in OF_PAIRS and features != "all":
         raise ArgumentError(
             f'Features are of pairs of words, and "{label}" is a label of one. Leave features out.'
         )
     if edges is not None and label not in (ARCS, RELATIONS):
         raise ArgumentError(f'Edges go with the labels "{ARCS}" and "{RELATIONS}", not with "{label}".')
+    if name == "mdl" and split_by == "lemma":
+        raise ArgumentError(
+            "mdl codes the labels of these words and keeps no lemmas apart. Leave split_by out, or ask "
+            "linear."
+        )
     kinds = [edges] if edges is None or isinstance(edges, str) else list(dict.fromkeys(edges))
     if not kinds:
         raise ArgumentError("No kind of edges is given. Give at least one, or leave edges out.")
@@ -109,6 +115,7 @@ def ask_matrix(
     **asked: Any,
 ) -> ResultTable:
     """Ask how layers predict a table of numbers, as `Store.probe` does."""
+    _check_name("matrix", matrix)
     opened, ridge = lookup.several(run), RidgeProbe(Path(matrix), **asked)
     if name == "ridge":
         return probe_ridge(lookup, opened, layer, ridge, progress)
@@ -126,6 +133,14 @@ def methods_of(name: TrainedName) -> tuple[Method, ...]:
             from repstore.training.mlp import CAPACITIES, perceptron  # which loads torch
 
             return tuple(Method(f"mlp-{n}", perceptron(n)) for n in CAPACITIES)
+
+
+def _check_name(option: str, given: object) -> None:
+    if not isinstance(given, str | Path):
+        raise ArgumentError(
+            f"{option} is a name or the path of a file, not a {type(given).__name__}. Write a table to a CSV "
+            "or Parquet file first."
+        )
 
 
 def _label(given: str | Path) -> str | LabelTable:

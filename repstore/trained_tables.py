@@ -84,6 +84,11 @@ def scored(
     return rows
 
 
+def of_seeds(n: int) -> str:
+    """So many seeds, in words."""
+    return f"{n} seed" if n == 1 else f"{n} seeds"
+
+
 def result_of(table: pa.Table, provenance: dict[str, Any], notes: list[str]) -> ResultTable:
     """What trained probes score, as `Store.probe` returns it."""
     main = next(name for name in SCORES if name in table.column_names)
@@ -101,18 +106,25 @@ def result_of(table: pa.Table, provenance: dict[str, Any], notes: list[str]) -> 
         "high": interval,
         "seeds_low": f"{bootstrap.LEVEL:.0%} interval over {n_seeds} seeds",
         "seeds_high": f"{bootstrap.LEVEL:.0%} interval over {n_seeds} seeds",
+        "layer_0": "the same, of layer 0",
         "lemmas_shared": "the same, lemmas on both sides",
         "control": "the same of random labels of word types",
         "selectivity": "less control, lemmas on both sides" if by == "lemma" else "score less control",
         "majority": "classes as frequent as they are" if main == "compression" else "most frequent class",
+        "n_train": "examples of the first seed",
+        "n_select": "examples of the first seed",
+        "n_test": "examples of the first seed",
+        "setting": "penalty, or epoch of mlp, chosen for the first seed",
     }
     divided = provenance["train_on"] or f"split by {by}"
     if provenance["train_on"]:
         divided = f"train on {provenance['train_on']}, test on {provenance['evaluate_on']}, by {by}"
+    if resamples and "low" in empty:
+        notes = [*notes, f"There is no interval: all test examples are of one {by}."]
     notes = [*([scoring.NOTE_BEST] if resamples else []), *notes]
     return ResultTable(
         table,
-        f"{SUBJECTS[provenance['probe']]} of {labels} by layer ({divided}, {n_seeds} seeds)",
+        f"{SUBJECTS[provenance['probe']]} of {labels} by layer ({divided}, {of_seeds(n_seeds)})",
         units={name: unit for name, unit in units.items() if name in table.column_names},
         provenance=provenance,
         figure=Figure(

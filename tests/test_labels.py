@@ -133,6 +133,14 @@ def test_a_table_is_joined_by_its_key(lookup, key, labels, expected):
     assert of.n_unlabelled == len(WORDS) - len(expected)
 
 
+def test_keys_of_a_table_that_no_word_has_are_named(lookup):
+    keys = ["bank.money", "bank.rivr", "bank.river", "Bark.dog"]
+    of = found(lookup, LabelTable(Path("t.csv"), "sense", dict.fromkeys(keys, ("x",))))
+    assert of.unused == ("bank.rivr", "Bark.dog")  # a sense that is one of several of a word is in use
+    assert found(lookup, LabelTable(Path("t.csv"), "sense", {"bank.river": ("x",)})).unused == ()
+    assert found(lookup, "sense").unused == ()
+
+
 @pytest.mark.parametrize("key", ["word_id", "text_id"])
 def test_a_table_is_joined_by_ids(lookup, key):
     ids = found(lookup, "form").word_ids.tolist()
@@ -200,8 +208,9 @@ def test_ids_are_numbers_in_text_and_in_parquet(tmp_path):
     ("text", "message"),
     [
         ("", r"a\.csv:1: .*none\. Expected one of word_id, sense, lemma, form, text_id"),
-        ("word,label\nx,y\n", r"a\.csv:1: .*none"),
-        ("form,sense,label\nx,y,z\n", r'a\.csv:1: .*"sense" and "form"'),
+        ("word,label\nx,y\n", r'a\.csv:1: columns "word", "label"\. Expected one of word_id'),
+        ("form;label\nx;y\n", r'a\.csv:1: columns "form;label"\. Expected'),
+        ("form,sense,label\nx,y,z\n", r"a\.csv:1: .*of which sense and form all say"),
         ("form,class\nx,y\n", r'a\.csv:1: no column "label"'),
         ("form,label\n", r"a\.csv has no labels\. Give a row"),
         ("form,label\nx,y\n,y\n", r"a\.csv:3: no form"),

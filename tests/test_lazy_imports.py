@@ -121,3 +121,9 @@ def test_an_unknown_name_is_an_attribute_error():
     assert done.stderr.splitlines()[-1].startswith(
         "AttributeError: module 'repstore' has no attribute 'openn'"
     )
+
+
+def test_what_is_public_is_offered_for_completion_before_it_is_loaded():
+    import repstore
+
+    assert dir(repstore) == sorted(repstore.__all__)

@@ -310,3 +310,63 @@ def test_progress_counts_layers(store):
     store.probe("linear", label="pos", layer=[1, 2], n_seeds=1, progress=seen.append)
     assert [one.n_done for one in seen] == [0, 1, 2, 3]
     assert {one.n_total for one in seen} == {3}
+
+
+def test_rows_of_a_table_of_labels_that_are_of_no_word_are_told(store, tmp_path):
+    table = tmp_path / "classes.csv"
+    rows = [f"w{lemma},{'ab'[lemma % 2]}" for lemma in range(N_LEMMAS)]
+    table.write_text("\n".join(["lemma,label", *rows, "w60,a", "W1,b"]) + "\n", encoding="utf-8")
+    result = store.probe("linear", label=table, layer=1, n_seeds=1, resamples=0)
+    assert f"2 of the {N_LEMMAS + 2} keys of classes.csv are of no word of made" in " ".join(result.notes)
+    assert 'the first lemma "w60"' in " ".join(result.notes)
+    assert result.provenance["labels"] == [str(table)]
+    table.write_text("\n".join(["lemma,label", *rows]) + "\n", encoding="utf-8")
+    result = store.probe("linear", label=table, layer=1, n_seeds=1, resamples=0)
+    assert "keys of" not in " ".join(result.notes)
+
+
+def test_a_title_counts_seeds(store):
+    titles = [store.probe("linear", label="pos", layer=1, n_seeds=n, resamples=0).title for n in (1, 2)]
+    assert [title[-8:] for title in titles] == [", 1 seed)"[-8:], " 2 seeds)"[-8:]]
+
+
+def test_what_is_missing_is_said_where_a_transform_has_no_layer_0(store):
+    repstore.fit_transform(store, "mean", kind="center", layer=[1])
+    mapped = store.transformed("mean")
+    notes = " ".join(mapped.probe("linear", label="pos", layer=1, n_seeds=1, resamples=0).notes)
+    assert "There is no layer_0 of made, mean to compare with" in notes
+    assert "layer_0" not in " ".join(store.probe("linear", label="pos", layer=1, n_seeds=1).notes)
+
+
+def test_an_interval_that_cannot_be_is_told(store):
+    few = "lemma IN ('w0', 'w1', 'w3')"  # two of one part of speech
+    result = store.probe("linear", label="pos", where=few, layer=1, n_seeds=1)
+    assert "low" not in result.table.column_names
+    assert "There is no interval: all test examples are of one lemma." in result.notes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, r'The probe "linear" needs label, which is not given'),
+        ({"label": "pos", "seeds": 3}, r'no option "seeds".*It has .*n_seeds'),
+        ({"label": {"bank": "place"}}, "label is a name or the path of a file, not a dict"),
+    ],
+)
+def test_options_that_are_missing_or_no_options_are_refused(store, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        store.probe("linear", **options)
+
+
+def test_a_code_that_keeps_no_lemmas_apart_is_not_asked_to(store):
+    with pytest.raises(ArgumentError, match="keeps no lemmas apart"):
+        store.probe("mdl", label="pos", split_by="lemma", layer=1)
+
+
+@pytest.mark.parametrize("name", ["form.csv", "lemma.csv", "archaic.csv", "relations.csv"])
+def test_how_a_table_of_labels_is_called_does_not_decide_how_words_are_divided(store, tmp_path, name):
+    table = tmp_path / name
+    rows = [f"w{lemma},{'ab'[lemma % 2]}" for lemma in range(N_LEMMAS)]
+    table.write_text("\n".join(["lemma,label", *rows]) + "\n", encoding="utf-8")
+    result = store.probe("linear", label=table, layer=1, n_seeds=1, resamples=0)
+    assert result.provenance["split_by"] == "lemma"

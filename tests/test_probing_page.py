@@ -54,7 +54,7 @@ def test_every_file_that_the_page_links_to_is_there():
 
 def test_the_readme_prints_what_the_page_computes():
     readme = (probing_page.ROOT / "README.md").read_text(encoding="utf-8")
-    block = readme.partition("```\nLinear probe of label")[2].partition("```")[0].splitlines()
+    block = readme.partition("```\nLinear probe of classes")[2].partition("```")[0].splitlines()
     names, *printed = [line.split() for line in block[1:]]
     shown = {(row["run"], row["layer"]): row for row in probing_page.read("classes.csv")}
     assert len(printed) == 3

@@ -146,7 +146,8 @@ def _check_groups(groups: np.ndarray) -> None:
     if n_groups < FEWEST_GROUPS:
         raise ResultError(
             f"Predictions need examples in at least {FEWEST_GROUPS} groups that are kept apart; there are "
-            f"{n_groups}. Give more, or keep fewer together."
+            f"{n_groups}. What shares a row of the table is one group, and so is what shares a lemma or a "
+            "text, as split_by (--split-by) says. Give more rows, or keep fewer together."
         )
 
 

@@ -56,8 +56,10 @@ def _key(path: Path, names: list[str]) -> Key:
     known = get_args(Key)
     there: list[Key] = [key for key in known if key in names]
     if len(there) != 1:
-        found = " and ".join(f'"{key}"' for key in there) or "none"
+        columns = ", ".join(f'"{name}"' for name in names) or "none"
+        several = f", of which {' and '.join(there)} all say which words are meant" if there else ""
         raise Place(path, 1).refuse(
-            f"the columns that may say which words are meant: {found}", f"one of {', '.join(known)}"
+            f"columns {columns}{several}",
+            f'one of {", ".join(known)}, which says what words are meant, and "{LABEL}"',
         )
     return there[0]

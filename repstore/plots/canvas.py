@@ -26,6 +26,18 @@ LETTER_WIDTH = 0.56
 """Of a letter of the font, on average, as a share of the font's size."""
 
 
+def check_drawable(path: Path) -> None:
+    """Refuse a file of a kind that cannot be drawn, or any without matplotlib.
+
+    Raises:
+        ArgumentError: it is of such a kind.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if path.suffix not in METADATA:
+        raise ArgumentError(f"Cannot draw into {path}. Give a file ending in {', '.join(METADATA)}.")
+    require_matplotlib()
+
+
 def require_matplotlib() -> None:
     """Refuse to go on without what draws.
 
@@ -76,9 +88,7 @@ def drawing(
         ArgumentError: the file cannot be written, or is of a kind that cannot be drawn.
         MissingExtraError: matplotlib is not installed.
     """
-    if path.suffix not in METADATA:
-        raise ArgumentError(f"Cannot draw into {path}. Give a file ending in {', '.join(METADATA)}.")
-    require_matplotlib()
+    check_drawable(path)
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

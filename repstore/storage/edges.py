@@ -71,7 +71,10 @@ def find_edges(catalog: Catalog, corpus_id: str, corpus: str, kind: str | None) 
     catalog.require_corpus(corpus_id, corpus)
     kinds = catalog.query(KINDS_OF, {"corpus_id": corpus_id})["kind"].to_pylist()
     if not kinds:
-        raise ResultError(f'Corpus "{corpus}" has no edges; this probe needs words joined by them.')
+        raise ResultError(
+            f'Corpus "{corpus}" has no edges; this probe needs words joined by them. '
+            "Ingest a treebank or graphs (conllu:, sdp:), or ask about words."
+        )
     if kind is None:
         if len(kinds) > 1:
             several = ", ".join(kinds)

@@ -62,7 +62,10 @@ def find_labelled_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> Labell
     catalog.require_corpus(corpus_id, corpus)
     table = catalog.query(LABELLED, {"corpus_id": corpus_id})
     if not table.num_rows:
-        raise ResultError(f'Corpus "{corpus}" has no labelled pairs; this needs them.')
+        raise ResultError(
+            f'Corpus "{corpus}" has no labelled pairs; this needs them. '
+            "Ask about words or edges, or ingest a corpus with pairs (wic:, senses:)."
+        )
     columns = {name: table[name].combine_chunks() for name in table.column_names}
     lemmas = pa.concat_arrays([columns["lemma_a"], columns["lemma_b"]]).dictionary_encode().indices
     return LabelledPairs(

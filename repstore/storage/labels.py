@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,7 @@ class FoundLabels:
             texts that read the same have one. *Shape of each:* (n_words,), int64.
         splits: *Shape:* (n_words,), str or None.
         n_unlabelled: words of the corpus that have no label and are left out.
+        unused: keys of the table that no word of the corpus has, in its order.
     """
 
     word_ids: np.ndarray
@@ -51,6 +53,7 @@ class FoundLabels:
     texts: np.ndarray
     splits: np.ndarray
     n_unlabelled: int
+    unused: tuple[int | str, ...] = ()
 
 
 def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | LabelTable) -> FoundLabels:
@@ -72,7 +75,8 @@ def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | Labe
     if isinstance(label, str) and label not in COLUMNS:
         raise NotFoundError(
             f'Words have no column "{label}". {did_you_mean(label, COLUMNS)} '
-            f"Labels are one of {', '.join(COLUMNS)}, or a table of labels."
+            f"Labels are one of {', '.join(COLUMNS)}, or a table of labels, by the name of its file "
+            "(labels.csv)."
         )
     catalog.require_corpus(corpus_id, corpus)
     column = label if isinstance(label, str) else label.key
@@ -90,7 +94,21 @@ def find_labels(catalog: Catalog, corpus_id: str, corpus: str, label: str | Labe
         texts=codes_of(found["reads_as"])[has],
         splits=found["split"].to_numpy()[has],
         n_unlabelled=int(len(has) - np.count_nonzero(has)),
+        unused=_unused(found["value"], column, label),
     )
+
+
+def _keys(value: Any, column: str) -> list[Any]:
+    """What a value of a column is, or, of a sense that is several, are."""
+    return [name.strip() for name in value.split(SEVERAL)] if column == "sense" else [value]
+
+
+def _unused(values: pa.ChunkedArray, column: str, label: str | LabelTable) -> tuple[int | str, ...]:
+    """The keys of a table that are in no value of a column."""
+    if isinstance(label, str):
+        return ()
+    met = {key for value in values.unique().to_pylist() if value is not None for key in _keys(value, column)}
+    return tuple(key for key in label.labels if key not in met)
 
 
 def _labels(values: pa.ChunkedArray, column: str, label: str | LabelTable) -> list[tuple[str, ...]]:
@@ -98,7 +116,7 @@ def _labels(values: pa.ChunkedArray, column: str, label: str | LabelTable) -> li
     encoded = values.combine_chunks().dictionary_encode()
     of_value: list[tuple[str, ...]] = []
     for value in encoded.dictionary.to_pylist():
-        names = [name.strip() for name in value.split(SEVERAL)] if column == "sense" else [value]
+        names = _keys(value, column)
         if isinstance(label, LabelTable):
             found = {name for key in names for name in label.labels.get(key, ())}
         else:
