@@ -128,6 +128,8 @@ class Applying:
         unit = {"probability": "of what is predicted, as the probe sees it"}
         asked = {"layer": of_layer, "where": where, "sample": sample, "seed": seed}
         table = pa.concat_tables(tables)
+        if "label" in table.column_names and table["label"].null_count == len(table):
+            table = table.drop_columns("label")
         return ResultTable(
             table,
             f"{probe.title}, {probe.info.probe}, on {probe.info.label}: what it says of {of}",

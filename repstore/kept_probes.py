@@ -160,7 +160,10 @@ def keep_probe(
             known = {"run_id": opened.folder.root.name, "parts": opened.parts, "asked": said}
             write_probe(place, learned.words, learned.networks, known | learned.about)
             which = "" if learned.about["outputs"] == "numbers" else f" of seed {said['seed']}"
-            note = f'Kept the probe{which} as "{name}". Apply it with: repstore probe apply.'
+            note = (
+                f'Kept the probe{which} as "{name}". Apply it with: repstore probe apply STORE {name} '
+                f"--run {lookup.labels[opened.folder.root.name]}."
+            )
     return dataclasses.replace(learned.table, notes=[*learned.table.notes, note])
 
 

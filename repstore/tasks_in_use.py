@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,9 @@ from repstore.tasks import ARCS, PAIRS, RELATIONS, Asked, Task
 
 FEWEST = 5
 """Examples of a class, at least."""
+
+SHOWN_CLASSES = 30
+"""Of a table, at most, for a reader to be told all: a class that is written in two ways is two classes."""
 
 
 def task_of(lookup: Lookup, runs: Sequence[Run], asked: Asked) -> Task:
@@ -58,6 +62,9 @@ def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
             f'{run.info.corpus}, the first {label.key} "{found.unused[0]}"; keys are matched as they are '
             "written."
         )
+    if len(classes) <= SHOWN_CLASSES and isinstance(label, LabelTable):
+        counts = Counter(one for labels in found.labels for one in labels)
+        notes.append("Words of each class: " + ", ".join(f"{name} {counts[name]}" for name in classes) + ".")
     return Task(
         name=label if isinstance(label, str) else label.path.stem,
         words=found.word_ids[:, None],

@@ -69,7 +69,8 @@ def made(tmp_path_factory) -> Path:
     with repstore.open(root) as store:
         asked = store.probe("ridge", run="m", matrix=folder / "norms.csv", **FAST)
     assert answer.to_csv() == asked.to_csv()
-    assert answer.notes == [*asked.notes, 'Kept the probe as "norms". Apply it with: repstore probe apply.']
+    kept = 'Kept the probe as "norms". Apply it with: repstore probe apply STORE norms --run m.'
+    assert answer.notes == [*asked.notes, kept]
     return root
 
 
