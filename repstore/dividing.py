@@ -11,7 +11,7 @@ import numpy as np
 from repstore.analysis.divisions import Division, check_divided, divide
 from repstore.errors import ArgumentError, NotFoundError, ResultError, check_choice, did_you_mean
 from repstore.spec import SplitBy
-from repstore.tasks import OF_EDGES, Task
+from repstore.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,9 @@ def splits_by(task: Task, dividing: Dividing) -> SplitBy:
         ResultError: by lemma, where every class is of one lemma.
     """
     by = dividing.split_by
-    if task.name.startswith(OF_EDGES) and not task.of_table:
+    if task.by_text_since is not None:
         if by == "lemma":
-            raise ArgumentError("Edges join two lemmas; they are divided by text. Leave split_by out.")
-        return "text"
-    if task.name in ("lemma", "form") and not task.of_table:
-        if by == "lemma":
-            raise ArgumentError(
-                f"A {task.name} that is in the test only cannot be learned. Divide by text (--split-by text)."
-            )
+            raise ArgumentError(f"{task.by_text_since} Divide by text (--split-by text), or leave it out.")
         return "text"
     if by == "text":
         return "text"
@@ -124,7 +118,7 @@ def _given(task: Task, dividing: Dividing, by: SplitBy, seed: int) -> Plan:
         train, select = train[np.union1d(drawn.train, drawn.test)], train[drawn.select]
     else:
         select = _split(task, dividing.select_on)
-    if task.name.startswith(OF_EDGES) or not task.is_of_pairs:
+    if task.by_text_since is not None or not task.is_of_pairs:
         # Splits of treebanks have sentences in common, such as "Yes." Pairs link texts of all splits.
         train, select = (rows[~np.isin(task.texts[rows], task.texts[test])] for rows in (train, select))
         train = train[~np.isin(task.texts[train], task.texts[select])]

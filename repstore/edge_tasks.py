@@ -104,4 +104,5 @@ def _of_edges(
     """
     texts = found.reads_as[np.searchsorted(found.word_ids, words[:, 1])]
     splits = found.splits if edges is None else found.splits[edges]
-    return Task(name, words, targets, classes, texts, texts, texts, splits)
+    why = "Edges join two lemmas, and are divided by text."
+    return Task(name, words, targets, classes, texts, texts, texts, splits, by_text_since=why)

@@ -14,9 +14,6 @@ PAIRS, ARCS, RELATIONS = "pairs", "arcs", "relations"
 OF_PAIRS = (PAIRS, ARCS, RELATIONS)
 """Labels of pairs of words; every other label is one of words."""
 
-OF_EDGES = ("arc", "relation")
-"""How tasks of edges are called."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -54,7 +51,7 @@ class Task:
             *Shape:* (n,), int64.
         splits: of the corpus. *Shape:* (n,), str or None.
         notes: which words, or classes, are left out.
-        of_table: labels are those of a table, whose name may be that of a column or begin as edges do.
+        by_text_since: why examples can be divided by text only; None if lemmas can be kept apart.
     """
 
     name: str
@@ -66,7 +63,7 @@ class Task:
     types: np.ndarray
     splits: np.ndarray
     notes: tuple[str, ...] = ()
-    of_table: bool = False
+    by_text_since: str | None = None
 
     def __len__(self) -> int:
         return len(self.words)

@@ -75,7 +75,9 @@ def _labels(lookup: Lookup, run: Run, label: str | LabelTable) -> Task:
         types=found.forms,
         splits=found.splits,
         notes=tuple(notes),
-        of_table=isinstance(label, LabelTable),
+        by_text_since=(
+            f"A {label} that is in the test only cannot be learned." if label in ("lemma", "form") else None
+        ),
     )
 
 
