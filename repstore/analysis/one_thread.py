@@ -21,9 +21,13 @@ def one_thread() -> Iterator[None]:
     a BLAS of its own, and is loaded first.
     """
     import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import OpenBLASController, threadpool_limits
 
+    # Of several threads only the first that ever limits OpenBLAS may do so, unless it is told that this one
+    # is done: here they take turns under a lock.
     with _lock:
+        if not _inside:
+            OpenBLASController.clear_controlling_thread(force=True)
         _inside.append(_inside[0] if _inside else threadpool_limits(1, user_api="blas"))
     try:
         yield
@@ -31,4 +35,6 @@ def one_thread() -> Iterator[None]:
         with _lock:
             limit = _inside.pop()
             if not _inside:
+                OpenBLASController.clear_controlling_thread(force=True)
                 limit.restore_original_limits()
+                OpenBLASController.clear_controlling_thread(force=True)
