@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,7 @@ import pyarrow as pa
 from repstore import keeping
 from repstore.errors import ArgumentError, NotFoundError, did_you_mean
 from repstore.results import ResultTable
-from repstore.storage.catalog import Catalog
 from repstore.storage.frozen import STORE
-from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
@@ -147,8 +144,8 @@ def keep_probe(
         learn: what is asked of some layers.
     """
     layout = open_store(Path(store).absolute())
-    with writing(layout), closing(Catalog(layout)) as catalog:
-        lookup = Lookup(layout, catalog) if transform is None else _through(layout, catalog, transform)
+    seen = (lambda run: run) if transform is None else partial(through, name=transform)
+    with writing(layout), looking_up(layout, seen) as lookup:
         opened = lookup.run(run)
         place = opened.folder.frozen("probe", name)
         layers = sorted(opened.stored_layers(layer, "Probes that are kept"))
@@ -165,10 +162,6 @@ def keep_probe(
                 f"--run {lookup.labels[opened.folder.root.name]}."
             )
     return dataclasses.replace(learned.table, notes=[*learned.table.notes, note])
-
-
-def _through(layout: Layout, catalog: Catalog, transform: str) -> Lookup:
-    return Lookup(layout, catalog, partial(through, name=transform))
 
 
 def _said(

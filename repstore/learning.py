@@ -14,7 +14,7 @@ from repstore.analysis.control import control_labels
 from repstore.analysis.description import description_lengths
 from repstore.analysis.inputs import Inputs, PairInputs, WordInputs
 from repstore.analysis.learned import Learned, Learner, Problem
-from repstore.analysis.standardize import EPSILON, moments
+from repstore.analysis.standardize import moments_of_rows
 from repstore.analysis.tallies import Tally
 from repstore.dividing import Plan
 from repstore.spec import PairFeature
@@ -233,8 +233,8 @@ def pairs_of(
     if problem is None:
         return PairInputs(vectors, rows, feature, np.zeros(vectors.d_model), np.ones(vectors.d_model))
     words = np.unique(rows[problem.train])
-    found = moments(vectors.take(words[start : start + AT_ONCE]) for start in range(0, len(words), AT_ONCE))
-    return PairInputs(vectors, rows, feature, found.mean, (found.std > 0) / (found.std + EPSILON))
+    found = moments_of_rows(vectors, words)
+    return PairInputs(vectors, rows, feature, found.mean, found.scale)
 
 
 def _of_types(task: Task) -> np.ndarray:

@@ -8,13 +8,12 @@ from functools import partial
 import numpy as np
 
 from repstore.analysis.fitting import Fitted
-from repstore.analysis.standardize import EPSILON, moments
+from repstore.analysis.standardize import moments_of_rows
 from repstore.errors import NotFoundError, ResultError, did_you_mean
 from repstore.pair_sides import PairSides, pair_sides
 from repstore.spec import Progress
 from repstore.storage.fitted_on import FittedOn
 from repstore.storage.lookup import Lookup
-from repstore.storage.made import ROWS_AT_ONCE
 from repstore.storage.opened import Run
 from repstore.storage.transforms import LayerMap
 from repstore.storage.vectors import LayerVectors
@@ -86,11 +85,8 @@ def _fitted(vectors: LayerVectors, pairs: PairSides, seed: int, progress: Callab
     """
     from repstore.training.selecting import select_dimensions
 
-    words = pairs.train.words
-    of = moments(
-        vectors.take(words[start : start + ROWS_AT_ONCE]) for start in range(0, len(words), ROWS_AT_ONCE)
-    )
-    z_scores = LayerMap(of.mean, (of.std > 0) / (of.std + EPSILON))
+    of = moments_of_rows(vectors, pairs.train.words)
+    z_scores = LayerMap(of.mean, of.scale)
     rows = np.concatenate([pairs.train.rows, pairs.select.rows])
     is_same = np.concatenate([pairs.train.is_same, pairs.select.is_same])
     train, select = np.split(np.arange(len(rows)), [len(pairs.train)])

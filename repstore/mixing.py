@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +16,6 @@ from repstore.pair_sides import pair_sides
 from repstore.results import ResultTable
 from repstore.sampling import check_memory
 from repstore.spec import MEMORY, MixKind, Progress
-from repstore.storage.catalog import Catalog
 from repstore.storage.fitted_on import whole
 from repstore.storage.frozen import STORE, check_name
 from repstore.storage.lock import writing
@@ -89,8 +87,7 @@ def fit_mix(
     from repstore.training.mixing import learn_mix
 
     layout = open_store(Path(store).absolute())
-    with writing(layout), closing(Catalog(layout)) as catalog:
-        lookup = Lookup(layout, catalog)
+    with writing(layout), looking_up(layout) as lookup:
         opened = lookup.run(run)
         layers = sorted(opened.stored_layers(layer, "Mixes"))
         train_on, select_on = _splits(lookup, opened, train_on, select_on)

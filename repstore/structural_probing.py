@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from repstore.analysis import bootstrap
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.divisions import Division, divide
 from repstore.analysis.inputs import WordInputs
@@ -61,6 +62,11 @@ class StructuralProbe:
         if self.rank is not None and self.rank < 1:
             raise ArgumentError(f"rank is {self.rank}; it is at least 1.")
 
+    @property
+    def seeds(self) -> range:
+        """The seeds."""
+        return range(self.seed, self.seed + self.n_seeds)
+
 
 @dataclass(frozen=True, eq=False)
 class _Trees:
@@ -98,19 +104,19 @@ def probe_structural(
     layers = lasting(layers)
     rows: list[dict[str, Any]] = []
     notes = []
-    jobs = [(run, run.layers(layers)) for run in runs]
-    told = Told(progress, sum(len(run.after_layer_0(of_run)) for run, of_run in jobs))
-    for run, of_run in jobs:
-        trees = _trees(
-            lookup, [one for one in runs if one.info.spec.corpus_id == run.info.spec.corpus_id], asked
-        )
-        rows += _rows(run, of_run, trees, asked, told)
+    of_runs = {run.label: run.layers(layers) for run in runs}
+    told = Told(progress, sum(len(run.after_layer_0(of_runs[run.label])) for run in runs))
+    for corpus in dict.fromkeys(run.info.spec.corpus_id for run in runs):
+        together = [run for run in runs if run.info.spec.corpus_id == corpus]
+        trees = _trees(lookup, together, asked)
+        for run in together:
+            rows += _rows(run, of_runs[run.label], trees, asked, told)
         if trees.n_left_out:
             notes.append(
-                f"{trees.n_left_out:,} sentences of {run.info.corpus} are left out: they are of one word, "
-                "their edges are no tree, or a word of theirs has no vector in one of these runs."
+                f"{trees.n_left_out:,} sentences of {together[0].info.corpus} are left out: they are of one "
+                "word, their edges are no tree, or a word of theirs has no vector in one of these runs."
             )
-    interval = f"95% interval, {asked.resamples:,} resamples of sentences"
+    interval = f"{bootstrap.LEVEL:.0%} interval, {asked.resamples:,} resamples of sentences"
     return ResultTable(
         table_of_rows(rows),
         f"Structural probe of {trees.kind} by layer ({of_seeds(asked.n_seeds)})",
@@ -145,7 +151,7 @@ def probe_structural(
                 ("selectivity", ("selectivity_low", "selectivity_high")),
             ],
         ),
-        notes=list(dict.fromkeys(notes)),
+        notes=notes,
     )
 
 
@@ -156,9 +162,8 @@ def _rows(
     from repstore.training.structural import RANK, structural
 
     told.begin(f"Probing {run.label}")
-    seeds = range(asked.seed, asked.seed + asked.n_seeds)
     rows_of_words = run.vectors.rows(trees.word_ids)
-    divisions = [divide(trees.reads_as, seed) for seed in seeds]
+    divisions = [divide(trees.reads_as, seed) for seed in asked.seeds]
     units = np.unique(trees.reads_as, return_inverse=True)[1]
     chain = [
         tree_scores(
@@ -181,7 +186,7 @@ def _rows(
                 seed=seed,
                 memory=asked.memory,
             ).scores
-            for seed, sides, sentences in zip(seeds, divisions, of_seeds, strict=True)
+            for seed, sides, sentences in zip(asked.seeds, divisions, of_seeds, strict=True)
         ]
 
     real: dict[str, list[TreeScores]] = {}
@@ -198,16 +203,17 @@ def _rows(
         tallies.get("0"),
         Resampling(asked.resamples, asked.seed),
     )
+    same = {
+        "chain": _edges(divisions, chain, units).score,
+        "chain_spearman": _distances(divisions, chain, units).score,
+        "n_sentences": len(trees.sentences),
+        "n_test": len(divisions[0].test),
+    }
     return [
         {"run": run.label, "layer": layer}
         | score
-        | {
-            "spearman": _distances(divisions, real[str(layer)], units).score,
-            "chain": _edges(divisions, chain, units).score,
-            "chain_spearman": _distances(divisions, chain, units).score,
-            "n_sentences": len(trees.sentences),
-            "n_test": len(divisions[0].test),
-        }
+        | {"spearman": _distances(divisions, real[str(layer)], units).score}
+        | same
         for layer, score in zip(layers, scores, strict=True)
     ]
 
@@ -264,7 +270,7 @@ def _trees(lookup: Lookup, runs: Sequence[Run], asked: StructuralProbe) -> _Tree
                 sentences, control_heads([forms[one.rows] for one in sentences], seed), strict=True
             )
         ]
-        for seed in range(asked.seed, asked.seed + asked.n_seeds)
+        for seed in asked.seeds
     ]
     reads_as = found.reads_as[[one.rows[0] for one in sentences]]
     return _Trees(found.kind, found.word_ids, sentences, controls, reads_as, len(texts) - len(whole))

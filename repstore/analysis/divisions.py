@@ -75,11 +75,11 @@ def divide(
     order = random.permutation(len(names))
     lacks = np.array(shares) * len(groups)
     side_of = np.full(len(names), -1)
-    first, classes = [], _NoClasses()
-    if targets is not None:
-        has = _classes(group_of, targets)
-        first = _first(order, has, sizes, lacks[0])
-        classes = _Classes(group_of, targets, has.sum(axis=0) > 1, shares, random)
+    if targets is None:  # one class, that all have
+        targets = np.zeros(len(groups), np.int64)
+    has = _classes(group_of, targets)
+    first = _first(order, has, sizes, lacks[0])
+    classes = _Classes(group_of, targets, has.sum(axis=0) > 1, shares, random)
     side_of[first] = 0
     lacks[0] -= sizes[first].sum()
     for group in first:
@@ -144,18 +144,7 @@ def _refuse_shared(what: str, sides: dict[str, np.ndarray]) -> None:
             )
 
 
-class _NoClasses:
-    """Which side a group goes to, whatever it holds."""
-
-    def side(self, _: int, lacks: np.ndarray, /) -> int:
-        """That which lacks most examples. `lacks`: 0 or less where it may not go. *Shape:* (n_sides,)."""
-        return int(lacks.argmax())
-
-    def took(self, side: int, group: int) -> None:
-        """A group went to a side."""
-
-
-class _Classes(_NoClasses):
+class _Classes:
     """Which side a group goes to, by its classes; those of one group alone do not count."""
 
     def __init__(
@@ -177,7 +166,10 @@ class _Classes(_NoClasses):
         self._random = random
 
     def side(self, group: int, lacks: np.ndarray, /) -> int:
-        """That which lacks most of its classes; by chance if it has none that count."""
+        """That which lacks most of its classes; by chance if it has none that count.
+
+        `lacks`: examples; 0 or less where it may not go. *Shape:* (n_sides,).
+        """
         classes = self._of_group[group]
         if not classes:
             chances = np.maximum(lacks, 0)

@@ -12,7 +12,7 @@ from repstore.analysis.anisotropy import outlier_dimensions
 from repstore.analysis.one_thread import one_thread
 from repstore.analysis.principal import covariance, principal_axes
 from repstore.analysis.space import space_of
-from repstore.analysis.standardize import EPSILON, Moments, moments
+from repstore.analysis.standardize import Moments, moments_of_rows
 from repstore.analysis.statistics import statistics
 from repstore.spec import TransformKind
 from repstore.storage.made import ROWS_AT_ONCE
@@ -69,7 +69,7 @@ def fit(vectors: LayerVectors, rows: np.ndarray, kind: TransformKind, k: int | N
     if kind == "drop-outliers":
         return _without_outliers(vectors, rows)
     if kind in ("center", "standardize"):
-        return _scaled(moments(_blocks(vectors, rows)), kind)
+        return _scaled(moments_of_rows(vectors, rows), kind)
     return _turned(vectors, rows, kind, k or 0)
 
 
@@ -86,7 +86,7 @@ def _blocks(vectors: LayerVectors, rows: np.ndarray) -> Iterator[np.ndarray]:
 
 def _scaled(of: Moments, kind: TransformKind) -> Fitted:
     varies = of.std > 0
-    scale = np.ones(len(varies)) if kind == "center" else varies / (of.std + EPSILON)
+    scale = np.ones(len(varies)) if kind == "center" else of.scale
     return Fitted(LayerMap(of.mean, scale), int(varies.sum()), 1.0 if varies.any() else None)
 
 

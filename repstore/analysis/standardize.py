@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,16 @@ from repstore.storage.vectors import LayerVectors
 EPSILON = 1e-6
 """Added to the standard deviation, as the code of Liu et al. 2024 does."""
 
+ROWS_AT_ONCE = 1024
+"""Rows of which moments are taken together."""
+
+
+class Rows(Protocol):
+    """What has rows: a layer, or what a probe reads."""
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Some of them, copied."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -20,6 +31,12 @@ class Moments:
 
     mean: np.ndarray
     std: np.ndarray
+
+    @property
+    def scale(self) -> np.ndarray:
+        """What z-scores are multiplied by: 1 / (std + 1e-6), and 0 without variance. *Shape:* (d_model,)."""
+        scale: np.ndarray = (self.std > 0) / (self.std + EPSILON)
+        return scale
 
     def standardize(self, rows: np.ndarray) -> np.ndarray:
         """z-scores: (x - mean) / (std + 1e-6). *Shape:* as `rows`, float64.
@@ -35,6 +52,12 @@ class Moments:
 def moments_of(vectors: LayerVectors) -> Moments:
     """Moments over all words of a layer, remembered as long as the layer is."""
     return vectors.remembered("moments", lambda: moments(vectors.blocks))
+
+
+def moments_of_rows(of: Rows, rows: np.ndarray) -> Moments:
+    """Moments over some rows, always the same together, wherever they stand. `rows`: *Shape:* (n,), int64."""
+    starts = range(0, len(rows), ROWS_AT_ONCE)
+    return moments(of.take(rows[start : start + ROWS_AT_ONCE]) for start in starts)
 
 
 def z_scores(rows: np.ndarray) -> np.ndarray:

@@ -224,10 +224,10 @@ class Lookup:
 
 
 @contextmanager
-def looking_up(layout: Layout) -> Iterator[Lookup]:
-    """The names of a store, for as long as one question takes."""
+def looking_up(layout: Layout, through: Callable[[Run], Run] = lambda run: run) -> Iterator[Lookup]:
+    """The names of a store, for as long as one question takes; its runs `through` what shows them."""
     with closing(Catalog(layout)) as catalog:
-        yield Lookup(layout, catalog)
+        yield Lookup(layout, catalog, through)
 
 
 def _check_all(word_ids: Sequence[int], known: Mapping[int, object]) -> None:

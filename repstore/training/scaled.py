@@ -10,7 +10,7 @@ import torch
 
 from repstore.analysis.inputs import Inputs
 from repstore.analysis.memory import check_fits
-from repstore.analysis.standardize import moments
+from repstore.analysis.standardize import moments_of_rows
 
 ROWS_AT_ONCE = 1024
 """Rows that are read, scaled or applied at a time."""
@@ -55,7 +55,7 @@ class Scaled:
         # Parameters with their gradients, two moments of these and the best so far; blocks read and scaled.
         work = OVERHEAD + 20 * n_parameters + ROWS_AT_ONCE * (24 * inputs.width + 16 * n_hidden)
         check_fits("Training by gradients", work, memory)
-        of = moments(inputs.take(train[some]) for some in _blocks(len(train)))
+        of = moments_of_rows(inputs, train)
         scale = np.divide(1.0, of.std, out=np.zeros_like(of.std), where=of.std > 0)
         scaled = cls(inputs, of.mean, scale, None)
         if work + 4 * len(inputs) * inputs.width > memory:
