@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
+    from repstore.run_views import Layer, Run
     from repstore.saving import fit_probe, fit_ridge
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
@@ -36,11 +37,13 @@ __version__ = version("repstore")
 
 _HOMES = {
     "IngestReport": "repstore.ingestion",
+    "Layer": "repstore.run_views",
     "LayerVectors": "repstore.storage.vectors",
     "Progress": "repstore.spec",
     "RepstoreError": "repstore.errors",
     "Reproduction": "repstore.reproduction",
     "ResultTable": "repstore.results",
+    "Run": "repstore.run_views",
     "Store": "repstore.store",
     "SeveralWordsError": "repstore.errors",
     "audit": "repstore.auditing",
@@ -68,11 +71,13 @@ _HOMES = {
 
 __all__ = [
     "IngestReport",
+    "Layer",
     "LayerVectors",
     "Progress",
     "RepstoreError",
     "Reproduction",
     "ResultTable",
+    "Run",
     "SeveralWordsError",
     "Store",
     "__version__",

@@ -232,9 +232,17 @@ class ResultTable:
 
     def to_rich(self, limit: int | None = None) -> Group:
         """The table as rich prints it; a matrix as rows and columns, many measures as several tables."""
+        from repstore.arranging import arranged
         from repstore.printing import printed
 
-        return printed(self, limit)
+        return printed(arranged(self, limit))
+
+    def _repr_html_(self) -> str:
+        """The first rows, in a notebook; they are the same as in a terminal."""
+        from repstore.arranging import arranged
+        from repstore.notebook import as_html
+
+        return as_html(arranged(self, SHOWN_ROWS), self.units)
 
     def _label(self, column: str) -> str:
         unit = self.units.get(column)

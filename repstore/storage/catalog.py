@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 import duckdb
 import pyarrow as pa
@@ -124,36 +126,85 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
             connection.execute(COPY_SKIPPED, [run.run_id, str(folder.root / p.skipped_file)])
 
 
+_CATALOGS: WeakSet[Catalog] = WeakSet()
+"""Those that are open in this process."""
+
+_OF_PARENTS: list[Any] = []
+"""Connections of the process that this one was forked from: to close one here would be a crash."""
+
+
+def _forked() -> None:
+    for catalog in list(_CATALOGS):
+        catalog.forked()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 class Catalog:
-    """A read-only connection to the catalog as it was when this was opened."""
+    """A read-only connection to the catalog as it was when this was opened.
+
+    In another process, forked or unpickled there, it connects anew when it is first asked something.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._opened: duckdb.DuckDBPyConnection | None
+        self._reset()
+        self._opened = self._connect()
+
+    def _reset(self) -> None:
+        """Be unconnected, in this process; the next query connects."""
         self._turn = RLock()  # a connection answers one query at a time
-        self._connection = duckdb.connect(":memory:")
+        self._has_vectors = False
+        self._opened = None
+        _CATALOGS.add(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_layout": self._layout}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._reset()
+
+    def forked(self) -> None:
+        """Leave the connection to the parent process, whose threads serve it, and connect anew when asked."""
+        _OF_PARENTS.append(self._opened)
+        self._reset()
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        with self._turn:
+            if self._opened is None:
+                self._opened = self._connect()
+            return self._opened
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        layout, connection = self._layout, duckdb.connect(":memory:")
         try:
             if layout.catalog.exists():
-                self._connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
+                connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
             else:  # a reader writes nothing, so it builds a catalog for itself
-                self._connection.execute("ATTACH ':memory:' AS store")
-                self._connection.execute("USE store")
-                _build(self._connection, layout)
+                connection.execute("ATTACH ':memory:' AS store")
+                connection.execute("USE store")
+                _build(connection, layout)
         except duckdb.Error as error:
             raise StoreDamagedError(
                 f'{layout.catalog} cannot be opened ({error}). Rebuild it with "repstore repair".'
             ) from error
-        self._connection.execute("SET search_path = 'store.main,memory.main'")
+        connection.execute("SET search_path = 'store.main,memory.main'")
         # A query may read the store, and nothing else.
-        self._connection.execute(f"SET allowed_directories = [{_quoted(str(layout.root))}]")
-        self._connection.execute("SET temp_directory = ''")  # it would be readable, too
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET enable_progress_bar = false")
-        self._connection.execute("SET python_enable_replacements = false")
-        self._has_vectors = False
+        connection.execute(f"SET allowed_directories = [{_quoted(str(layout.root))}]")
+        connection.execute("SET temp_directory = ''")  # it would be readable, too
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET python_enable_replacements = false")
+        return connection
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+        _CATALOGS.discard(self)
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
         """Run one of repstore's own queries over the catalog."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -31,7 +31,11 @@ class MadeLayer(LayerVectors, ABC):
 
     def __init__(self, layer: LayerKey, stored: LayerVectors) -> None:
         """A layer over the words and blocks of a stored one."""
-        vars(self).update(layer=layer, word_ids=stored.word_ids, _stored=stored, _turn=Lock())
+        vars(self).update(layer=layer, word_ids=stored.word_ids, files=(), _stored=stored, _turn=Lock())
+
+    @abstractmethod
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What makes the same layer in another process: how, and of which stored ones."""
 
     @abstractmethod
     def make(self, rows: np.ndarray) -> np.ndarray:
@@ -69,6 +73,15 @@ class MadeLayer(LayerVectors, ABC):
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Some rows; if not all are made yet, these alone are. *Shape:* (len(rows), d_model), float32."""
         return super().take(rows) if self._is_made else self.make(rows)
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Rows that follow each other; a view if all are made, as they are when all are asked for.
+
+        *Shape:* (stop - start, d_model), float32.
+        """
+        if self._is_made or (start, stop) == (0, len(self)):
+            return self.values[start:stop]
+        return self.make(np.arange(start, stop))
 
     @property
     def _is_made(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +116,9 @@ class MixedLayer(MadeLayer):
         super().__init__(key, stored[0])
         vars(self).update(mix=mix, _mixed=tuple(stored))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MixedLayer, (self.layer, self.mix, self._mixed)
+
     @property
     def d_model(self) -> int:
         """Width of a vector."""
@@ -142,6 +146,9 @@ class MixedVectors:
         self._layers: MadeLayers[MixedLayer] = MadeLayers()
         self._mixes: dict[str, tuple[Mix, np.ndarray]] = {}
         self._turn = Lock()  # analyses ask from several threads
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MixedVectors, (self._stored, self._folder, self._label), {"_mixes": dict(self._mixes)}
 
     @property
     def word_ids(self) -> np.ndarray:
