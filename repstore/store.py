@@ -18,13 +18,12 @@ from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import SHOWN_ROWS, ResultTable
 from repstore.run_views import Run, view_of
-from repstore.schemas import FORMAT_VERSION
 from repstore.spec import LayerKey
 from repstore.storage.catalog import Catalog
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
-from repstore.storage.runs import open_store
+from repstore.storage.runs import format_of, open_store
 from repstore.storage.transformed import through
 from repstore.storage.vectors import LayerVectors
 
@@ -53,8 +52,8 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
 class Store(Probes, Neighborhoods, Comparisons, Applying):
     """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement.
 
-    In another process, forked or unpickled there, it opens anew when it is first asked something, and sees what
-    is committed by then.
+    In another process, forked or unpickled there, it opens anew when it is first asked, and sees what is
+    committed by then.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -73,6 +72,10 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is pickled: where it is, and through what it is seen; what it remembers stays behind.
+        return {name: vars(self)[name] for name in ("_layout", "_catalog", "_lookup", "_transform")}
 
     def __fspath__(self) -> str:
         """Its folder, so that an open store can be given wherever the path of one is asked for.
@@ -163,7 +166,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
             self._lookup.labels[row["run_id"]]: self._account(row)
             for row in self._lookup.run_rows.to_pylist()
         }
-        of_store = {"path": self._layout.root, "format": FORMAT_VERSION, **totals}
+        of_store = {"path": self._layout.root, "format": format_of(self._layout), **totals}
         rows = [
             {"run": run, "property": name, "value": str(value)}
             for run, values in ({None: of_store} | accounts).items()

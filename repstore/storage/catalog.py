@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import Any
-from weakref import WeakSet
 
 import duckdb
 import pyarrow as pa
 
 from repstore.errors import QueryError, StoreDamagedError, StoreError
-from repstore.schemas import catalog_ddl, layer_column
+from repstore.schemas import FORMAT_VERSION, catalog_ddl, layer_column
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpora
 from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, sync_file, unwritten, write_json
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
-from repstore.storage.runs import read_runs
+from repstore.storage.processes import of_process
+from repstore.storage.runs import format_of, read_runs
 
 INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?, ?)"
-INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LISTED_PARTS = """
 SELECT runs.run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE part IS NOT NULL), []) AS shas
@@ -113,7 +112,7 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
     connection.execute(
         INSERT_RUN,
         [
-            *(run.run_id, run.name, spec.model.name, spec.template, spec.reading, spec.pooling),
+            *(run.run_id, run.name, run.origin, spec.model.name, spec.template, spec.reading, spec.pooling),
             *(spec.dtype, spec.corpus_id, run.corpus, run.n_words),
             *(spec.model.n_layers, spec.model.d_model, run.n_parts, len(parts)),
             *(sum(p.n_words for p in parts), sum(p.n_skipped for p in parts)),
@@ -126,21 +125,6 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
             connection.execute(COPY_SKIPPED, [run.run_id, str(folder.root / p.skipped_file)])
 
 
-_CATALOGS: WeakSet[Catalog] = WeakSet()
-"""Those that are open in this process."""
-
-_OF_PARENTS: list[Any] = []
-"""Connections of the process that this one was forked from: to close one here would be a crash."""
-
-
-def _forked() -> None:
-    for catalog in list(_CATALOGS):
-        catalog.forked()
-
-
-os.register_at_fork(after_in_child=_forked)
-
-
 class Catalog:
     """A read-only connection to the catalog as it was when this was opened.
 
@@ -149,42 +133,26 @@ class Catalog:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._opened: duckdb.DuckDBPyConnection | None
-        self._reset()
-        self._opened = self._connect()
-
-    def _reset(self) -> None:
-        """Be unconnected, in this process; the next query connects."""
-        self._turn = RLock()  # a connection answers one query at a time
-        self._has_vectors = False
-        self._opened = None
-        _CATALOGS.add(self)
+        _ = self._connection  # at once, since this is the catalog as it is now
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_layout": self._layout}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._reset()
+    @of_process
+    def _turn(self) -> RLock:  # a connection answers one query at a time
+        return RLock()
 
-    def forked(self) -> None:
-        """Leave the connection to the parent process, whose threads serve it, and connect anew when asked."""
-        _OF_PARENTS.append(self._opened)
-        self._reset()
+    @of_process
+    def _has_vectors(self) -> bool:
+        return False
 
-    @property
+    @of_process
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        with self._turn:
-            if self._opened is None:
-                self._opened = self._connect()
-            return self._opened
-
-    def _connect(self) -> duckdb.DuckDBPyConnection:
         layout, connection = self._layout, duckdb.connect(":memory:")
         try:
-            if layout.catalog.exists():
+            if layout.catalog.exists() and format_of(layout) == FORMAT_VERSION:
                 connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
-            else:  # a reader writes nothing, so it builds a catalog for itself
+            else:  # lost, or of an older format; a reader writes nothing, so it builds one for itself
                 connection.execute("ATTACH ':memory:' AS store")
                 connection.execute("USE store")
                 _build(connection, layout)
@@ -204,7 +172,6 @@ class Catalog:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-        _CATALOGS.discard(self)
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
         """Run one of repstore's own queries over the catalog."""

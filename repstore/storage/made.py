@@ -14,6 +14,7 @@ import numpy as np
 
 from repstore.errors import StoreError
 from repstore.spec import LayerKey
+from repstore.storage.processes import of_process
 from repstore.storage.vectors import LayerVectors
 
 IN_MEMORY = 64 << 20
@@ -27,11 +28,14 @@ class MadeLayer(LayerVectors, ABC):
     """A layer whose vectors are made when they are asked for: some rows alone, or all of them, once."""
 
     _stored: LayerVectors
-    _turn: Lock
 
     def __init__(self, layer: LayerKey, stored: LayerVectors) -> None:
         """A layer over the words and blocks of a stored one."""
-        vars(self).update(layer=layer, word_ids=stored.word_ids, files=(), _stored=stored, _turn=Lock())
+        vars(self).update(layer=layer, word_ids=stored.word_ids, files=(), _stored=stored)
+
+    @of_process
+    def _turn(self) -> Lock:  # analyses ask from several threads
+        return Lock()
 
     @abstractmethod
     def __reduce__(self) -> tuple[Any, ...]:
@@ -59,7 +63,7 @@ class MadeLayer(LayerVectors, ABC):
     @property
     def values(self) -> np.ndarray:
         """All rows as one matrix, in memory or in a temporary file. *Shape:* (n_words, d_model), float32."""
-        with self._turn:  # analyses ask from several threads
+        with self._turn:
             if not self._is_made:
                 vars(self)["_values"] = self._all()
         values: np.ndarray = vars(self)["_values"]
@@ -123,9 +127,12 @@ class MadeLayers(Generic[Made]):
     """
 
     def __init__(self) -> None:
-        self._turn = Lock()  # analyses ask from several threads
         self._layers: WeakValueDictionary[LayerKey, Made] = WeakValueDictionary()
         self._last: Made | None = None
+
+    @of_process
+    def _turn(self) -> Lock:  # analyses ask from several threads
+        return Lock()
 
     def get(self, key: LayerKey, make: Callable[[], Made]) -> Made:
         """The layer of a key, which `make` makes if nobody holds it."""

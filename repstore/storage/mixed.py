@@ -15,6 +15,7 @@ from repstore.storage.frozen import check_name, read_words
 from repstore.storage.layout import RunLayout
 from repstore.storage.made import MadeLayer, MadeLayers
 from repstore.storage.mixes import MixInfo, read_mix, read_mix_arrays
+from repstore.storage.processes import of_process
 from repstore.storage.vectors import LayerVectors, RunVectors
 
 MIXED_AT_ONCE = 64
@@ -145,7 +146,10 @@ class MixedVectors:
         self._stored, self._folder, self._label = stored, folder, label
         self._layers: MadeLayers[MixedLayer] = MadeLayers()
         self._mixes: dict[str, tuple[Mix, np.ndarray]] = {}
-        self._turn = Lock()  # analyses ask from several threads
+
+    @of_process
+    def _turn(self) -> Lock:  # analyses ask from several threads
+        return Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MixedVectors, (self._stored, self._folder, self._label), {"_mixes": dict(self._mixes)}
