@@ -226,7 +226,8 @@ class ResultTable:
         from rich.console import Console
 
         text = io.StringIO()
-        console = Console(file=text, width=UNBOUNDED, no_color=True, highlight=False)
+        # Plain wherever it runs: in a notebook, rich would show the table at once, and in bold.
+        console = Console(file=text, width=UNBOUNDED, color_system=None, highlight=False, force_jupyter=False)
         console.print(self.to_rich(limit))
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 

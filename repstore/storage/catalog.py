@@ -165,7 +165,8 @@ class Catalog:
         connection.execute(f"SET allowed_directories = [{_quoted(str(layout.root))}]")
         connection.execute("SET temp_directory = ''")  # it would be readable, too
         connection.execute("SET enable_external_access = false")
-        connection.execute("SET enable_progress_bar = false")
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+            connection.execute("SET enable_progress_bar = false")  # refused in a notebook without ipywidgets
         connection.execute("SET python_enable_replacements = false")
         return connection
 
