@@ -10,7 +10,7 @@ from repstore.arranging import Shown, ShownColumn
 NO_FORMULA = "tex2jax_ignore mathjax_ignore"
 """By which notebooks know that what stands between two dollars is no formula."""
 
-CAPTION = "text-align: left; font-weight: bold; padding: 0.3em 0; caption-side: top; color: inherit"
+TITLE = "font-weight: bold; margin: 0.3em 0"
 REMARK = "margin: 0.3em 0"
 CELL = {True: "text-align: right", False: "text-align: left"}
 TEXT = "text-align: left; white-space: pre-wrap; min-width: 20em"
@@ -24,21 +24,20 @@ def as_html(shown: Shown, units: Mapping[str, str]) -> str:
         shown: what is shown.
         units: what the numbers of a column mean, by column; seen by pointing at its head.
     """
-    title = f'<caption style="{CAPTION}">{escape(shown.title)}</caption>'
-    tables = [_table(columns, units, title if n == 0 else "") for n, columns in enumerate(shown.tables)]
-    first = [] if tables else [f"<p><b>{escape(shown.title)}</b></p>"]
+    title = f'<figcaption style="{TITLE}">{escape(shown.title)}</figcaption>'
+    tables = [_table(columns, units) for columns in shown.tables]
     remarks = [f'<p style="{REMARK}">{escape(remark)}</p>' for remark in shown.remarks]
-    return "\n".join([f'<div class="{NO_FORMULA}">', *first, *tables, *remarks, "</div>"])
+    start = f'<figure class="{NO_FORMULA}" style="margin: 0">'
+    return "\n".join([start, title, *tables, *remarks, "</figure>"])
 
 
-def _table(columns: Sequence[ShownColumn], units: Mapping[str, str], caption: str) -> str:
+def _table(columns: Sequence[ShownColumn], units: Mapping[str, str]) -> str:
     heads = [_head(column, units.get(column.name)) for column in columns]
     rows = [
-        f"<tr>{''.join(_cell(column, n) for column in columns)}</tr>"
-        for n in range(len(columns[0].cells) if columns else 0)
+        f"<tr>{''.join(_cell(column, n) for column in columns)}</tr>" for n in range(len(columns[0].cells))
     ]
     head = f"<thead><tr>{''.join(heads)}</tr></thead>"
-    return "\n".join([f"<table>{caption}", head, "<tbody>", *rows, "</tbody></table>"])
+    return "\n".join(["<table>", head, "<tbody>", *rows, "</tbody></table>"])
 
 
 def _head(column: ShownColumn, unit: str | None) -> str:

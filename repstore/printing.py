@@ -35,7 +35,7 @@ def _table(columns: Sequence[ShownColumn]) -> Table:
             else column.width,  # a terminal must not cut it
             max_width=TEXT_WIDTH if is_text else None,
         )
-    for n in range(len(columns[0].cells) if columns else 0):
+    for n in range(len(columns[0].cells)):
         table.add_row(*(_cell(column, n) for column in columns))
     return table
 

@@ -50,7 +50,7 @@ class ArrayOfRows(ABC):
         Raises:
             IndexError: there is no such row or column, or it is no index.
         """
-        rows, *columns = index if isinstance(index, tuple) else (index,)
+        rows, *columns = (index or (...,)) if isinstance(index, tuple) else (index,)
         if len(columns) > 1:
             raise IndexError(f"{len(columns) + 1} indices are given for rows and columns.")
         if isinstance(rows, slice | EllipsisType):
