@@ -45,7 +45,7 @@ tour: demo
 	rm -f wic.png trajectory.png layers.png wic.parquet
 
 pages: demo
-	REPSTORE_TEST_DEMO=$(CURDIR)/demo $(BIN)/pytest tests/test_pages.py
+	REPSTORE_TEST_DEMO=$(CURDIR)/demo $(BIN)/pytest tests/test_pages.py tests/test_tour.py
 
 # 200 ingests killed at random instants, and one at every step; what gets through must have the same bytes.
 soak: $(READY)

@@ -132,3 +132,22 @@ def test_every_make_target_of_the_readme_is_there():
 )
 def test_what_is_shown_is_looked_for_in_what_is_printed(shown, printed, lacking):
     assert pages.missing(shown, printed) == lacking
+
+
+def test_commands_end_where_the_shell_ends_them():
+    code = 'a \\\n  b\n# said\nrepstore sql s "select\n1"\ncat > f <<END\nit\'s\nEND\nc | d\n'
+    assert list(pages.commands(code)) == [
+        "a    b",
+        'repstore sql s "select\n1"',
+        "cat > f <<END\nit's\nEND",
+        "c | d",
+    ]
+    assert pages.arguments('repstore sql s "a | b" --format json') == [
+        "sql",
+        "s",
+        "a | b",
+        "--format",
+        "json",
+    ]
+    assert pages.arguments("repstore runs s | head") is None
+    assert pages.arguments("cat f") is None
