@@ -1,11 +1,11 @@
 """The code on the pages of the documentation: found, run from top to bottom, and held against what they show.
 
-A block of ``python`` or ``sh`` is run, those of one page after each other, with the same names and in the
-same folder. The block without a language after it shows what it printed: these lines are among those
-printed, in this order. ``...`` on a line of its own stands for any lines, at the end of one for the rest of
-it. Whole numbers and words are the same; numbers with a point may differ by TOLERANCE, since processors round
-differently. Other languages (``text``, ``json``, ...) are pictures. What cannot be run says why, in a comment
-before it:
+A block of ``python``, ``sh`` or ``sql`` (asked of ``demo/store``) is run, those of one page after each other,
+with the same names and in the same folder. The block without a language after it shows what it printed: these
+lines are among those printed, in this order. ``...`` on a line of its own stands for any lines, at the end of
+one for the rest of it. Whole numbers and words are the same; numbers with a point may differ by TOLERANCE,
+since processors round differently. Other languages (``text``, ``json``, ...) are pictures. What cannot be run
+says why, in a comment before it:
 
     <!-- not run: REASON -->
 """
@@ -29,8 +29,8 @@ from program import repstore
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-RUN = ("python", "sh")
-PICTURES = ("text", "json", "xml", "toml", "sql")
+RUN = ("python", "sh", "sql")
+PICTURES = ("text", "json", "xml", "toml")
 TOLERANCE = 0.02
 """How far numbers may be apart: this, or this share of the number."""
 
@@ -120,6 +120,8 @@ def run(block: Block, names: dict[str, Any]) -> str:
     """What a block prints in the current folder; a command that fails raises."""
     if block.language == "sh":
         return "".join(map(_run_command, commands(block.code)))
+    if block.language == "sql":
+        return _run_own(["sql", "demo/store", block.code])
     out, tree = io.StringIO(), ast.parse(block.code)
     last = tree.body[-1]
     with redirect_stdout(out):
@@ -132,12 +134,16 @@ def run(block: Block, names: dict[str, Any]) -> str:
     return out.getvalue()
 
 
+def _run_own(words: list[str]) -> str:
+    outcome = repstore(*words)
+    assert outcome.code == 0, f"repstore {shlex.join(words)}\n{outcome.err}"
+    return outcome.out
+
+
 def _run_command(command: str) -> str:
     own = arguments(command)
     if own is not None:
-        outcome = repstore(*own)
-        assert outcome.code == 0, f"{command}\n{outcome.err}"
-        return outcome.out
+        return _run_own(own)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", command], env={**os.environ, "PATH": path}, capture_output=True
