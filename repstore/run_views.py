@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from repstore.errors import ArgumentError
 from repstore.results import ResultTable
-from repstore.spec import LayerKey
+from repstore.spec import LayerKey, Origin
 from repstore.storage import opened
 from repstore.storage.array_like import ArrayOfRows
 from repstore.storage.lookup import Lookup
@@ -52,6 +52,11 @@ class Run:
     def run_id(self) -> str:
         """Digest of all that decides its vectors."""
         return self._opened.info.run_id
+
+    @property
+    def origin(self) -> Origin:
+        """Whether a model was run for its vectors, or they were made elsewhere."""
+        return self._opened.info.origin
 
     @property
     def corpus(self) -> str:

@@ -50,6 +50,7 @@ def test_a_run_says_what_it_is(store):
         "float32",
         {"device": "cpu"},
     )
+    assert (run.origin, len(run.run_id)) == ("encoded", 16)
     assert (run.n_words, run.n_vectors, run.n_skipped) == (80, 77, 3)
     assert (run.n_layers, run.d_model, run.layers) == (5, 12, [0, 1, 2, 3, 4])
     assert {"run": run.name, "n_vectors": 77}.items() <= list(store.runs())[2].items()
