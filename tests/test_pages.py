@@ -15,8 +15,8 @@ from repstore.cli.app import app
 from repstore.cli.demo import run_demo
 
 ROOT = pages.ROOT
-ELSEWHERE = {"docs/probing.md": "test_probing_page.py"}
-"""Pages whose commands take long, and the tests that run some of them."""
+ELSEWHERE = {"docs/cli.md": "test_cli_reference.py", "docs/probing.md": "test_probing_page.py"}
+"""Pages with tests of their own: one is made from the commands, the other runs for minutes."""
 BLOCKS = {page: pages.blocks(page) for page in pages.PAGES if str(page.relative_to(ROOT)) not in ELSEWHERE}
 RUNNING = {page: [block for block in found if block.is_run] for page, found in BLOCKS.items()}
 COMMANDS = [
