@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +46,48 @@ def write_h5ad(content: Content, path: Path) -> None:
     dimensions = range(content.layers[names[0]].d_model if len(names) == 1 else 0)
     var = pandas.DataFrame(index=pandas.Index([str(n) for n in dimensions], dtype=object))
     frame = anndata.AnnData(obs=_obs(content), var=var, uns={PROVENANCE: content.provenance})
-    with h5py.File(path, "w") as file:
-        anndata.io.write_elem(file, "/", frame)
-        for place, name in places.items():
-            _write_matrix(file, place, content, name)
+    with _Unfailing(path, "w+b") as below:
+        try:
+            with h5py.File(below, "w") as file:
+                anndata.io.write_elem(file, "/", frame)
+                for place, name in places.items():
+                    _write_matrix(file, place, content, name)
+                    below.check()
+        finally:
+            below.check()  # whatever HDF5 makes of it
+
+
+class _Unfailing(io.FileIO):
+    """A file for HDF5, which crashes the process where it cannot write: on a full disk, or at Ctrl-C.
+
+    So it is told that all is well; what it writes after the first failure is let go, and `check` raises that.
+    """
+
+    failure: BaseException | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of it, or none from the first failure on."""
+        left = memoryview(data).cast("B")
+        n_bytes = left.nbytes
+        try:
+            while left and self.failure is None:
+                left = left[super().write(left) :]
+        except BaseException as failure:
+            self.failure = failure
+        return n_bytes
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or lengthen the file, unless it has failed."""
+        try:
+            return super().truncate(size)
+        except BaseException as failure:
+            self.failure = self.failure or failure
+            return size or 0
+
+    def check(self) -> None:
+        """Raise what went wrong first, if anything did."""
+        if self.failure is not None:
+            raise self.failure
 
 
 def _write_matrix(file: Any, place: str, content: Content, name: str) -> None:

@@ -18,8 +18,8 @@ from repstore.storage.annotation import ANNOTATION
 def write_datasets(content: Content, path: Path) -> None:
     """Words with their annotation, and a list of fixed length per layer.
 
-    Written twice, block by block: as a plain Arrow file, and from there by the library, which alone knows
-    what its folders look like. Its fingerprint, for which it would ask the clock, is a digest of the
+    The library makes the folder, of no word, and so with what it wants said there; its one file of words is
+    then written here, block by block. Its fingerprint, for which it would ask the clock, is a digest of the
     provenance.
 
     Raises:
@@ -27,27 +27,25 @@ def write_datasets(content: Content, path: Path) -> None:
     """
     try:
         import datasets
-        from datasets.table import MemoryMappedTable
     except ImportError:
         raise MissingExtraError(
             "A folder of datasets needs the library datasets. Install it with: "
             "pip install 'repstore[exchange]'"
         ) from None
     features = _features(content)
-    draft = path.with_name(f"{path.name}.arrow")
     schema = features.arrow_schema
-    with pa.OSFile(str(draft), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+    info = datasets.DatasetInfo(description=content.provenance, features=features)
+    with _no_bars():
+        nothing = datasets.table.InMemoryTable(schema.empty_table())
+        dataset = datasets.Dataset(nothing, info=info, fingerprint=digest(dict(content.about)))
+        dataset.save_to_disk(path, num_shards=1)
+    (place,) = path.glob("*.arrow")
+    names = [*ANNOTATION.names, *content.layers]
+    with pa.OSFile(str(place), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
         for here, matrices in content.blocks(*content.layers):
             lists = [pa.FixedSizeListArray.from_arrays(pa.array(m.reshape(-1)), m.shape[1]) for m in matrices]
             words = content.words(here).columns
-            names = [*ANNOTATION.names, *content.layers]
             writer.write_table(pa.table([*words, *lists], names=names).cast(schema))
-    info = datasets.DatasetInfo(description=content.provenance, features=features)
-    table = MemoryMappedTable.from_file(str(draft))
-    with _no_bars():
-        dataset = datasets.Dataset(table, info=info, fingerprint=digest(dict(content.about)))
-        dataset.save_to_disk(path)
-    draft.unlink()
 
 
 def _features(content: Content) -> Any:

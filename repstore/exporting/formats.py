@@ -68,7 +68,7 @@ FORMATS = {
             'safetensors.numpy.load_file("{out}")',
             words_beside=True,
         ),
-        Format("datasets", None, write_datasets, AS_STORED, 'datasets.load_from_disk("{out}")', growth=2),
+        Format("datasets", None, write_datasets, AS_STORED, 'datasets.load_from_disk("{out}")'),
         Format("projector", None, write_projector, ("float32",), "tensorboard --logdir {out}", growth=2),
         Format(
             "atlas",

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from repstore.errors import ArgumentError
 from repstore.exporting.content import Content
 from repstore.exporting.parquet import companion, write_words
 
@@ -15,19 +14,11 @@ def write_npy(content: Content, path: Path) -> None:
     """One layer as (n_words, d_model), several as (n_layers, n_words, d_model); words beside, row by row.
 
     It is written from its beginning to its end, not through a map, which a full disk would turn into a crash.
-
-    Raises:
-        ArgumentError: the layers are not equally wide.
     """
-    widths = sorted({layer.d_model for layer in content.layers.values()})
-    if len(widths) > 1:
-        raise ArgumentError(
-            f"One array holds layers of one width; these have {' and '.join(map(str, widths))} dimensions. "
-            "Ask for one layer, or for another format."
-        )
     dtype = np.result_type(*map(content.dtype_of, content.layers))
     several = [len(content.layers)] if len(content.layers) > 1 else []
-    shape = (*several, content.n_words, widths[0])
+    width = next(iter(content.layers.values())).d_model
+    shape = (*several, content.n_words, width)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
