@@ -9,6 +9,7 @@ import typer
 
 from repstore.cli import (
     asking,
+    exporting,
     indexes,
     layers,
     making,
@@ -55,6 +56,7 @@ for command in (
     layers.compare_with,
     layers.geometry,
     asking.sql,
+    exporting.export,
     upkeep.verify,
     upkeep.repair,
     upkeep.migrate,

@@ -26,6 +26,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from repstore.exporting.export import ExportReport
     from repstore.ingestion import IngestReport
     from repstore.results import ResultTable
     from repstore.spec import IngestPlan, Progress
@@ -171,6 +172,18 @@ def show_report(report: IngestReport) -> None:
                 "see why in the table skipped.",
                 file=sys.stderr,
             )
+
+
+def show_export(report: ExportReport) -> None:
+    """Say which files were written, and beside that what they hold and how they are opened."""
+    for file in report.files:
+        print(file)
+    layers = f"{len(report.layers)} layers" if len(report.layers) > 1 else report.layers[0]
+    print(f"{report.n_words:,} words of {report.run}, {layers}, {_bytes(report.n_bytes)}.", file=sys.stderr)
+    if report.n_without:
+        without = f"{report.n_without:,} more words have no vector (see the table skipped) and are left out."
+        print(without, file=sys.stderr)
+    print(f"Open it with: {report.opens}", file=sys.stderr)
 
 
 def _planned(plan: IngestPlan) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from repstore.auditing import audit
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
+    from repstore.exporting.export import ExportReport, export
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
     from repstore.kept_probes import drop_probe, list_probes
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = version("repstore")
 
 _HOMES = {
+    "ExportReport": "repstore.exporting.export",
     "IngestReport": "repstore.ingestion",
     "Layer": "repstore.run_views",
     "LayerVectors": "repstore.storage.vectors",
@@ -53,6 +55,7 @@ _HOMES = {
     "drop_probe": "repstore.kept_probes",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
+    "export": "repstore.exporting.export",
     "fit_mix": "repstore.mixing",
     "fit_probe": "repstore.saving",
     "fit_ridge": "repstore.saving",
@@ -71,6 +74,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ExportReport",
     "IngestReport",
     "Layer",
     "LayerVectors",
@@ -89,6 +93,7 @@ __all__ = [
     "drop_probe",
     "drop_transform",
     "encode_word",
+    "export",
     "fit_mix",
     "fit_probe",
     "fit_ridge",

@@ -18,6 +18,7 @@ from repstore.errors import (
     did_you_mean,
 )
 from repstore.spec import MatrixKey, Span, Target
+from repstore.storage.annotation import annotation
 from repstore.storage.catalog import Catalog
 from repstore.storage.edges import FoundEdges, find_edges
 from repstore.storage.keyed import find_keyed, find_named
@@ -185,6 +186,10 @@ class Lookup:
         by_id = {word["word_id"]: word for word in words}
         _check_all(word_ids, by_id)
         return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
+
+    def annotation(self, word_ids: np.ndarray) -> pa.Table:
+        """What is known of some words, in their order (`storage.annotation`)."""
+        return annotation(self._catalog, word_ids)
 
     def pieces(self, word_ids: Sequence[int]) -> list[tuple[Span, ...]]:
         """The characters of words in their texts, piece by piece."""
