@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from repstore.auditing import audit
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
+    from repstore.importation import ImportReport, import_vectors
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
     from repstore.kept_probes import drop_probe, list_probes
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __version__ = version("repstore")
 
 _HOMES = {
+    "ImportReport": "repstore.importation",
     "IngestReport": "repstore.ingestion",
     "LayerVectors": "repstore.storage.vectors",
     "Progress": "repstore.spec",
@@ -54,6 +56,7 @@ _HOMES = {
     "fit_probe": "repstore.saving",
     "fit_ridge": "repstore.saving",
     "fit_transform": "repstore.transforming",
+    "import_vectors": "repstore.importation",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
     "list_mixes": "repstore.mixing",
@@ -67,6 +70,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ImportReport",
     "IngestReport",
     "LayerVectors",
     "Progress",
@@ -87,6 +91,7 @@ __all__ = [
     "fit_probe",
     "fit_ridge",
     "fit_transform",
+    "import_vectors",
     "ingest",
     "list_indexes",
     "list_mixes",
