@@ -189,6 +189,7 @@ def _start(layout: Layout, corpus: CorpusInfo, name: str, spec: RunSpec, contrac
         group=(spec.run_id,),
         n_words=corpus.n_words,
         rows_per_part=rows_per_part(spec.model.n_layers, spec.model.d_model),
+        origin="imported",
     )
     write_run(layout, run)
     if not is_current(layout):

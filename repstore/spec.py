@@ -52,6 +52,7 @@ PairFeature = Literal["difference", "product", "concat", "cosine"]
 SplitBy = Literal["lemma", "text"]
 MatrixKey = Literal["word_id", "form", "lemma", "sense", "text_id", "text"]
 MixKind = Literal["scalar", "attention"]
+Origin = Literal["encoded", "imported"]
 LookUpBy = Literal["form", "lemma"]
 LookUpCase = Literal["exact", "lower", "either"]
 Axes = Literal["layers,words", "words,layers"]
@@ -194,7 +195,7 @@ class RunInfo:
     """What ``run.json`` says: the spec, the numerical contract, and the plan of parts.
 
     `template` is the template as it was asked for. `group` lists the runs that are encoded together with this
-    one (itself included).
+    one (itself included). `origin` says whether a model was run for its vectors, or they were made elsewhere.
     """
 
     run_id: str
@@ -206,6 +207,7 @@ class RunInfo:
     group: tuple[str, ...]
     n_words: int
     rows_per_part: int
+    origin: Origin
 
     @property
     def n_parts(self) -> int:

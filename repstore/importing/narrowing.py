@@ -34,7 +34,7 @@ def narrowed(layers: Sequence[np.ndarray]) -> Stored:
     with np.errstate(over="ignore"):  # what exceeds float32 is not finite
         given = [matrix if matrix.dtype == np.float16 else matrix.astype(np.float32) for matrix in layers]
     finite = np.stack([np.isfinite(matrix).all(axis=1) for matrix in given])
-    whole: np.ndarray = finite.all(axis=0)
+    whole = np.asarray(finite.all(axis=0))
     kept = [matrix if whole.all() else matrix[whole] for matrix in given]
     return Stored(whole, [_narrowed(matrix) for matrix in kept], (~finite).sum(axis=1).tolist())
 
