@@ -41,7 +41,8 @@ def encode_word(
         progress: told what is under way.
 
     Raises:
-        ArgumentError: the word does not stand in the text exactly once, or has no token there.
+        ArgumentError: the word does not stand in the text exactly once, or has no token there; or the run was
+            imported, not encoded.
         ModelError: the model is not the one that made the run.
         MissingExtraError: repstore[encode] is not installed.
     """
@@ -52,6 +53,7 @@ def encode_word(
     layout = open_store(Path(store).absolute())
     with looking_up(layout) as lookup:
         opened = lookup.run(run)
+    opened.check_encoded()
     spec = opened.info.spec
     template = template_of(spec)
     if not template.render(text, ((start, end),), word, word)[1]:

@@ -16,6 +16,7 @@ from repstore.errors import check_choice
 from repstore.groups import missing_parts, n_words_of, stats_of
 from repstore.importing import Request, Source, open_source
 from repstore.importing.narrowing import narrowed
+from repstore.importing.source import Opened
 from repstore.schemas import ID_STRIDE, rows_per_part
 from repstore.spec import (
     Axes,
@@ -93,8 +94,7 @@ def import_vectors(
         progress: told how far the import is.
 
     Raises:
-        ArgumentError, CorpusError: something given cannot be used; of a vocabulary, and of numbers, some is
-            only seen in the course of the work, and mending it resumes.
+        ArgumentError, CorpusError: something given cannot be used; nothing was written.
         StoreError: the folder is not a store, a name in it is taken, or the disk is full.
         StoreLockedError: another process is writing to the store.
         MissingExtraError: the library of the format is not installed.
@@ -122,27 +122,29 @@ def import_vectors(
         dtype="float32",
     )
     check_same_name(layout, name, spec)
-    notes: tuple[str, ...] = ()
+    opened = None
     if not is_complete(layout, spec.run_id):
         check_name(layout, called, spec)
+        opened = found.open(info)
     with writing(layout):
         create_store(layout.root)
         if isinstance(over, Corpus):
             info = write_corpus(layout, over, info)
         before = n_accounted(layout, spec.run_id)
-        if not is_complete(layout, spec.run_id):
+        if opened is not None:
             asked = {
                 "words": None if table is None else str(table),
-                "corpus": corpus,
+                "corpus": None if isinstance(over, Corpus) else info.name,
                 "by": by,
                 "case": case,
                 "axes": axes,
             }
-            _start(layout, info, called, spec, _contract(found, asked))
-            notes = _write_parts(layout, info, spec.run_id, found, progress)
+            run = _start(layout, info, called, spec, _contract(found, asked))
+            _write_parts(layout, info, run, found.lacking, opened, progress)
         if not is_current(layout):
             publish_catalog(layout)
-        return ImportReport(layout.root, info, report_of(layout, spec.run_id, before), notes)
+        run_report = report_of(layout, spec.run_id, before)
+    return ImportReport(layout.root, info, run_report, () if opened is None else opened.notes)
 
 
 def _identity(source: Source, given: str, model: str) -> ModelIdentity:
@@ -177,8 +179,8 @@ def _contract(source: Source, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _start(layout: Layout, corpus: CorpusInfo, name: str, spec: RunSpec, contract: dict[str, Any]) -> None:
-    """Record the run, unless it is there, and list it from its beginning on."""
+def _start(layout: Layout, corpus: CorpusInfo, name: str, spec: RunSpec, contract: dict[str, Any]) -> RunInfo:
+    """Record the run, unless it is there, and list it from its beginning on. Returns what is recorded."""
     run = RunInfo(
         run_id=spec.run_id,
         name=name,
@@ -194,18 +196,18 @@ def _start(layout: Layout, corpus: CorpusInfo, name: str, spec: RunSpec, contrac
     write_run(layout, run)
     if not is_current(layout):
         publish_catalog(layout)
+    return read_run(layout, spec.run_id)
 
 
 def _write_parts(
     layout: Layout,
     corpus: CorpusInfo,
-    run_id: str,
-    source: Source,
+    run: RunInfo,
+    otherwise: SkipReason,
+    opened: Opened,
     progress: Callable[[Progress], None],
-) -> tuple[str, ...]:
-    """Make the parts that a run lacks. Returns what a user should know of the file."""
-    run = read_run(layout, run_id)
-    opened = source.open(corpus)
+) -> None:
+    """Make the parts that a run lacks. `otherwise` is why a word that is not found has no vector."""
     lacking = missing_parts(layout, run)
     n_total, n_done = sum(n_words_of(run, part) for part in lacking), 0
     for part in lacking:
@@ -214,15 +216,15 @@ def _write_parts(
         n_words = n_words_of(run, part)
         block = opened.block(start, start + n_words)
         stored = narrowed(block.layers)
-        reasons: dict[int, SkipReason] = dict.fromkeys(range(n_words), source.lacking)
+        reasons: dict[int, SkipReason] = dict.fromkeys(range(n_words), otherwise)
         reasons |= dict.fromkeys(block.words[~stored.whole].tolist(), "not_finite")
         kept = block.words[stored.whole]
         for n in kept.tolist():
             del reasons[n]
         first_id = corpus.code * ID_STRIDE + start
         commit_part(
-            layout.run(run_id),
-            run_id,
+            layout.run(run.run_id),
+            run.run_id,
             part,
             word_ids=first_id + kept,
             layers=stored.layers,
@@ -233,7 +235,6 @@ def _write_parts(
         )
         n_done += n_words
     progress(Progress("Importing", n_done, n_total))
-    return opened.notes
 
 
 def _skipped(

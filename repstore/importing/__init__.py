@@ -57,7 +57,7 @@ def open_source(request: Request) -> Source:
     }
     for option, is_given in useless.items():
         if is_given:
-            raise ArgumentError(f"{kind}: has no use for {option}. Leave it out.")
+            raise ArgumentError(f"{kind}: has no use for --{option}. Leave it out.")
     if not Path(given).exists():
         raise CorpusError(f"{given} does not exist. Give the path of vectors in the format {kind}.")
     return READERS[kind](Path(given), request)

@@ -19,7 +19,7 @@ def open_array(path: Path, request: Request) -> Source:
     """An array of one vector a row, or of one per layer; it is mapped, not read."""
     if request.words is None:
         raise ArgumentError(
-            f"Say of which words the rows of {path} are, with words: a table with a row for each."
+            f"Say of which words the rows of {path} are, with --words: a table with a row for each."
         )
     array = _mapped(path)
     words = read_words(request.words)
@@ -61,7 +61,7 @@ def _axes(path: Path, array: np.ndarray, n_words: int, given: Axes | None) -> Ax
     """What the first two axes are: the one that is as long as the table is of words.
 
     Raises:
-        ArgumentError: both are as long, and nothing is said; or something else is said.
+        ArgumentError: both are as long, and nothing is said of them; or there are only two.
         CorpusError: neither is.
     """
     if array.ndim == 2:
@@ -82,6 +82,6 @@ def _axes(path: Path, array: np.ndarray, n_words: int, given: Axes | None) -> Ax
     if len(fitting) > 1:
         raise ArgumentError(
             f"{path} has the shape {array.shape}, and either axis may be that of the words. "
-            f"Say which, with axes: {' or '.join(lengths)}."
+            f"Say which, with --axes: {' or '.join(lengths)}."
         )
     return fitting[0]

@@ -40,7 +40,7 @@ def open_columns(path: Path, request: Request) -> Source:
         pattern="[row]",
         lacking="no_vector",
         corpus=placed.corpus,
-        open=lambda _: from_rows(placed.rows, _Rows(files, names, d_model).take),
+        open=lambda _: from_rows(placed.rows, _checked(_Rows(files, names, d_model)).take),
     )
 
 
@@ -59,10 +59,9 @@ def _columns(path: Path) -> tuple[str, ...]:
 
 
 def _is_list_of_numbers(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return bool(is_list) and bool(
-        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
-    )
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        return False
+    return bool(pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
 
 
 def _width(path: Path, name: str) -> int:
@@ -73,6 +72,13 @@ def _width(path: Path, name: str) -> int:
     if not first:
         raise CorpusError(f'{path} has no vector in the first row of "{name}". Expected {EXPECTED}.')
     return len(first)
+
+
+def _checked(rows: _Rows) -> _Rows:
+    """The same, once every row was seen to be as long as the first."""
+    for _ in rows.decoded():
+        pass
+    return rows
 
 
 class _Rows:
@@ -107,11 +113,16 @@ class _Rows:
 
     def _advance(self) -> None:
         if self._stop == 0:
-            self._batches = self._decoded()
+            self._batches = self.decoded()
         self._batch = next(self._batches)
         self._start, self._stop = self._stop, self._stop + len(self._batch[0])
 
-    def _decoded(self) -> Iterator[list[np.ndarray]]:
+    def decoded(self) -> Iterator[list[np.ndarray]]:
+        """All rows, some at a time, layer by layer. *Shape of each:* (n, d_model).
+
+        Raises:
+            CorpusError: a row is shorter or longer than the first, or cannot be read.
+        """
         n_read = 0
         for path in self._files:
             try:

@@ -121,7 +121,7 @@ class _File:
             texts = self._listed()
         else:
             raise CorpusError(
-                f'{self.path} has no "{SENTENCES}". Say which sentences it is of, with words: a file '
+                f'{self.path} has no "{SENTENCES}". Say which sentences it is of, with --words: a file '
                 "of one a line, with blanks between tokens."
             )
         return [Sentence(key, self._tokens(key, texts.get(key))) for key in keys]

@@ -47,10 +47,13 @@ class Request:
             NotFoundError: there is none of that name.
         """
         names = [corpus.name for corpus in self.corpora]
-        if self.corpus is None and len(names) != 1:
-            raise ArgumentError(
-                f"Say over which corpus, with corpus: {', '.join(names) or 'the store has none yet'}."
+        if not names:
+            raise NotFoundError(
+                f"{self.layout.root} has no corpus that these vectors could be over. Make one with "
+                '"repstore ingest", or import vectors that bring theirs along.'
             )
+        if self.corpus is None and len(names) > 1:
+            raise ArgumentError(f"Say over which corpus, with --corpus: {', '.join(names)}.")
         for corpus in self.corpora:
             if self.corpus in (None, corpus.name):
                 return corpus

@@ -55,6 +55,11 @@ class _Static:
         self._found = np.zeros(len(self._rows), bool)
         self._values = np.empty((len(self._rows), shape.d_model), np.float32)
         self._n_twice = self._read(vocabulary, shape)
+        if not self._found.any():
+            raise CorpusError(
+                f"The vocabulary has no word of corpus {corpus.name}. Check that they are of one language, and "
+                "how words are written there (--case)."
+            )
 
     def _read(self, vocabulary: Vocabulary, shape: Shape) -> int:
         """Keep what is asked for; of a word that is there twice, the first. Returns how often that was."""
