@@ -57,7 +57,7 @@ class _Static:
         self._n_twice = self._read(vocabulary, shape)
         if not self._found.any():
             raise CorpusError(
-                f"The vocabulary has no word of corpus {corpus.name}. Check that they are of one language, and "
+                f"The vocabulary has no word of corpus {corpus.name}. Check that their languages agree, and "
                 "how words are written there (--case)."
             )
 
