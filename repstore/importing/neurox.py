@@ -204,8 +204,7 @@ class _Matched:
         found: list[np.ndarray] = []
         for n, (text, spans) in enumerate(zip(of_text, words["spans"].to_pylist(), strict=True)):
             sentence = self._by_text.get("".join(texts[text].split()))
-            if sentence is not None:
-                tokens = overlapping(texts[text], spans, sentence.tokens)
+            if sentence is not None and (tokens := overlapping(texts[text], spans, sentence.tokens)):
                 places.append(n)
                 found.append(self._file.vectors(sentence.key)[:, tokens].mean(axis=1, dtype=np.float32))
         layers = np.stack(found, axis=1) if found else np.empty((*self._shape[:1], 0, *self._shape[1:]))
@@ -220,5 +219,5 @@ def overlapping(text: str, spans: Sequence[Span], tokens: Sequence[str]) -> list
     return [
         n
         for n, (token, end) in enumerate(zip(tokens, ends, strict=True))
-        if any(start < end and end - len(token) < stop for start, stop in stretches)
+        if any(max(start, end - len(token)) < min(stop, end) for start, stop in stretches)
     ]
