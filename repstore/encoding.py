@@ -46,14 +46,14 @@ def encode_word(
         ModelError: the model is not the one that made the run.
         MissingExtraError: repstore[encode] is not installed.
     """
-    require_encode()
-    from repstore.encode.plain import plain_model
-
     start, end = _place(word, text)
     layout = open_store(Path(store).absolute())
     with looking_up(layout) as lookup:
         opened = lookup.run(run)
     opened.check_encoded()
+    require_encode()
+    from repstore.encode.plain import plain_model
+
     spec = opened.info.spec
     template = template_of(spec)
     if not template.render(text, ((start, end),), word, word)[1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -94,7 +95,7 @@ def test_sentences_may_come_from_a_file(tmp_path):
 
 
 def test_words_of_a_corpus_have_the_mean_of_their_tokens(tmp_path):
-    """Blanks do not count, a word of two tokens or pieces has both, and texts that are not there are skipped."""
+    """Blanks do not count, a word of two tokens or pieces has both, and texts not there are skipped."""
     texts = [
         Text("The old bank.", (Word(1, 4, 12, "old bank"), Word(2, 8, 12, "bank"))),
         Text("The new bank.", (Word(1, 4, 7, "new"),)),
@@ -134,12 +135,14 @@ def test_tokens_overlap_a_word_wherever_they_share_a_character():
         text = "".join(random.choice(list("ab  "), 12)).strip() or "a"
         squeezed = text.replace(" ", "")
         cuts = [0, *sorted({int(n) for n in random.integers(0, len(squeezed), 3)} - {0}), len(squeezed)]
-        tokens = [squeezed[start:end] for start, end in zip(cuts, cuts[1:])]
+        tokens = [squeezed[start:end] for start, end in pairwise(cuts)]
         start = int(random.integers(0, len(text)))
         end = int(random.integers(start + 1, len(text) + 1))
         token_of = [n for n, token in enumerate(tokens) for _ in token]
         places = [n for n, character in enumerate(text) if character != " "]
-        wanted = sorted({token for token, place in zip(token_of, places) if start <= place < end})
+        wanted = sorted(
+            {token for token, place in zip(token_of, places, strict=True) if start <= place < end}
+        )
         assert overlapping(text, [(start, end)], tokens) == wanted
 
 

