@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ def open_array(path: Path, request: Request) -> Source:
     placed = place_words(words, request, f"words:{request.words}")
     by_layer = array[None] if array.ndim == 2 else array if axes == "layers,words" else array.swapaxes(0, 1)
 
-    def take(rows: np.ndarray) -> Sequence[np.ndarray]:
+    def take(rows: np.ndarray) -> list[np.ndarray]:
         return [layer[rows] for layer in by_layer]
 
     return Source(

@@ -91,7 +91,7 @@ class _Rows:
         self._batch: list[np.ndarray] = []
         self._start = self._stop = 0
 
-    def take(self, rows: np.ndarray) -> Sequence[np.ndarray]:
+    def take(self, rows: np.ndarray) -> list[np.ndarray]:
         """Some rows, layer by layer. *Shape of each:* (len(rows), d_model)."""
         order = np.argsort(rows, kind="stable")
         wanted = rows[order]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,14 +28,22 @@ class Stored:
     n_not_finite: list[int]
 
 
-def narrowed(layers: Sequence[np.ndarray]) -> Stored:
-    """Vectors as they are stored: float16, or float32 for a layer that exceeds it or would lose too much."""
-    with np.errstate(over="ignore"):  # what exceeds float32 is not finite
-        given = [matrix if matrix.dtype == np.float16 else matrix.astype(np.float32) for matrix in layers]
-    finite = np.stack([np.isfinite(matrix).all(axis=1) for matrix in given])
+def narrowed(layers: list[np.ndarray]) -> Stored:
+    """Vectors as they are stored: float16, or float32 for a layer that exceeds it or would lose too much.
+
+    They are replaced in their list one by one, so that there are never two copies of all.
+    """
+    finite = np.stack([np.isfinite(_float(matrix)).all(axis=1) for matrix in layers])
     whole = np.asarray(finite.all(axis=0))
-    kept = [matrix if whole.all() else matrix[whole] for matrix in given]
-    return Stored(whole, [_narrowed(matrix) for matrix in kept], (~finite).sum(axis=1).tolist())
+    for n, matrix in enumerate(layers):
+        layers[n] = _narrowed(_float(matrix if whole.all() else matrix[whole]))
+    return Stored(whole, layers, (~finite).sum(axis=1).tolist())
+
+
+def _float(matrix: np.ndarray) -> np.ndarray:
+    """Numbers as float32, unless they are float16; what exceeds float32 is not finite."""
+    with np.errstate(over="ignore"):
+        return matrix if matrix.dtype == np.float16 else matrix.astype(np.float32, copy=False)
 
 
 def _narrowed(matrix: np.ndarray) -> np.ndarray:

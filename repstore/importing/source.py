@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Block:
     """
 
     words: np.ndarray
-    layers: Sequence[np.ndarray]
+    layers: list[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ def name_of(path: Path) -> str:
     return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
 
 
-def from_rows(rows: np.ndarray, take: Callable[[np.ndarray], Sequence[np.ndarray]]) -> Opened:
+def from_rows(rows: np.ndarray, take: Callable[[np.ndarray], list[np.ndarray]]) -> Opened:
     """Vectors that are the rows of something.
 
     Args:
