@@ -22,6 +22,9 @@ EXPECTED = f'lists of numbers in columns "layer_00", "layer_01" and so on, or in
 BATCH_BYTES = 64 << 20
 """About how many bytes of vectors are decoded at a time."""
 
+BUFFER = 1 << 20
+"""Bytes read at a time of a column, which may be as long as the file."""
+
 
 def open_columns(path: Path, request: Request) -> Source:
     """A Parquet file, or a folder of them in the order of their names."""
@@ -126,7 +129,7 @@ class _Rows:
         n_read = 0
         for path in self._files:
             try:
-                with pq.ParquetFile(path, pre_buffer=False) as file:
+                with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER) as file:
                     for batch in file.iter_batches(self._size, columns=list(self._names)):
                         yield [self._matrix(path, n_read, name, batch.column(name)) for name in self._names]
                         n_read += len(batch)

@@ -8,7 +8,7 @@ A table has ``word_id``, or ``text``, ``char_start`` and ``char_end``, or both, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def place_words(given: WordTable, request: Request, source: str) -> Placed:
     if set(OF_TEXTS) <= given.columns.keys() and request.corpus is None:
         texts, rows = _texts(given)
         name = given.path.stem
-        return Placed(Corpus(name, source, lambda: iter(texts), lambda: iter(())), rows)
+        return Placed(Corpus(name, source, texts, lambda: iter(())), rows)
     if WORD_ID in given.columns:
         problem = f"{WORD_ID} {word_ids[0]}, which is of no corpus of the store"
         raise given.place(0).refuse(problem, f"words of the store, or columns {', '.join(OF_TEXTS)} as well")
@@ -120,7 +120,7 @@ def _rows_of_ids(given: WordTable, word_ids: np.ndarray, corpus: CorpusInfo) -> 
     return rows
 
 
-def _texts(given: WordTable) -> tuple[list[Text], np.ndarray]:
+def _texts(given: WordTable) -> tuple[Callable[[], Iterator[Text]], np.ndarray]:
     """The texts in the order in which they first come, each with its words in order, and the row of each.
 
     Rows of one text are those of one ``text_id``, or else of the same text, split and language.
@@ -129,19 +129,23 @@ def _texts(given: WordTable) -> tuple[list[Text], np.ndarray]:
     keys = given.columns.get("text_id") or list(zip(*columns, strict=True))
     of_text: dict[Any, list[int]] = {}
     for row, key in enumerate(keys):
-        first = of_text.setdefault(key, [row])[0]
-        if row != first:
-            of_text[key].append(row)
-            if columns[0][row] != columns[0][first]:
-                problem = f"another text than at {given.lines[first]} for the same text_id"
-                raise given.place(row).refuse(problem, "one text to each")
-    texts, order = [], []
-    for rows in of_text.values():
-        words = sorted(((_word(given, row), row) for row in rows), key=lambda one: one[0].char_start)
-        text, split, language = (column[rows[0]] for column in columns)
-        texts.append(Text(text, tuple(word for word, _ in words), split, language))
-        order += [row for _, row in words]
-    return texts, np.array(order, np.int64)
+        rows = of_text.setdefault(key, [])
+        rows.append(row)
+        if columns[0][row] != columns[0][rows[0]]:
+            problem = f"another text than at {given.lines[rows[0]]} for the same text_id"
+            raise given.place(row).refuse(problem, "one text to each")
+    starts = given.columns["char_start"]
+    order = np.array(
+        [row for rows in of_text.values() for row in sorted(rows, key=lambda row: starts[row] or 0)], np.int64
+    )
+    ends = np.cumsum([len(rows) for rows in of_text.values()])
+
+    def texts() -> Iterator[Text]:
+        for rows in np.split(order, ends[:-1]):
+            text, split, language = (column[rows[0]] for column in columns)
+            yield Text(text, tuple(_word(given, row) for row in rows.tolist()), split, language)
+
+    return texts, order
 
 
 def _word(given: WordTable, row: int) -> Word:
