@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from repstore.accounts import RunReport, check_same_name, is_complete, n_accounted, report_of
 from repstore.corpus import Corpus
-from repstore.errors import check_choice
+from repstore.errors import ArgumentError
 from repstore.groups import missing_parts, n_words_of, stats_of
 from repstore.importing import Request, Source, open_source
 from repstore.importing.narrowing import narrowed
@@ -99,47 +99,32 @@ def import_vectors(
         StoreLockedError: another process is writing to the store.
         MissingExtraError: the library of the format is not installed.
     """
-    check_choice("by", by, get_args(LookUpBy))
-    check_choice("case", case, get_args(LookUpCase))
-    if axes is not None:
-        check_choice("axes", axes, get_args(Axes))
     layout = Layout(Path(store))
     check_place(layout.root)
-    table = None if words is None else Path(words)
     progress(Progress(f"Reading {source}"))
-    there = tuple(read_corpora(layout))
-    found = open_source(Request(source, layout, there, table, corpus, by, case, axes))
+    table = None if words is None else Path(words)
+    request = Request(source, layout, tuple(read_corpora(layout)), table, corpus, by, case, axes)
+    found = open_source(request)
     over = found.corpus
+    if corpus_name is not None and not isinstance(over, Corpus):
+        raise ArgumentError(
+            f"No corpus comes along that could be named {corpus_name}: these are words of {over.name}."
+        )
     info = identify(over, corpus_name) if isinstance(over, Corpus) else over
     called = name or found.name
-    spec = RunSpec(
-        _identity(found, source, model or called),
-        info.corpus_id,
-        template=IMPORTED,
-        pattern=found.pattern,
-        reading="target",
-        pooling="mean",
-        dtype="float32",
-    )
+    spec = _spec(found, source, model or called, info)
     check_same_name(layout, name, spec)
     opened = None
     if not is_complete(layout, spec.run_id):
         check_name(layout, called, spec)
-        opened = found.open(info)
+        opened = found.open(info, progress)
     with writing(layout):
         create_store(layout.root)
         if isinstance(over, Corpus):
             info = write_corpus(layout, over, info)
         before = n_accounted(layout, spec.run_id)
         if opened is not None:
-            asked = {
-                "words": None if table is None else str(table),
-                "corpus": None if isinstance(over, Corpus) else info.name,
-                "by": by,
-                "case": case,
-                "axes": axes,
-            }
-            run = _start(layout, info, called, spec, _contract(found, asked))
+            run = _start(layout, info, called, spec, _contract(found, request))
             _write_parts(layout, info, run, found.lacking, opened, progress)
         if not is_current(layout):
             publish_catalog(layout)
@@ -147,10 +132,12 @@ def import_vectors(
     return ImportReport(layout.root, info, run_report, () if opened is None else opened.notes)
 
 
-def _identity(source: Source, given: str, model: str) -> ModelIdentity:
-    """What stands for the model: the content of the files, and of what says which words they are of."""
+def _spec(source: Source, given: str, model: str, corpus: CorpusInfo) -> RunSpec:
+    """What the run is made from. In place of a model, its weights and its tokenizer stand the content of the
+    files, and of what says which words they are of.
+    """
     weights = _digest(source.files)
-    return ModelIdentity(
+    identity = ModelIdentity(
         name=model,
         source=given,
         revision=None,
@@ -160,6 +147,7 @@ def _identity(source: Source, given: str, model: str) -> ModelIdentity:
         n_layers=len(source.layers),
         d_model=source.d_model,
     )
+    return RunSpec(identity, corpus.corpus_id, IMPORTED, source.pattern, "target", "mean", "float32")
 
 
 def _digest(files: tuple[Path, ...]) -> str:
@@ -168,8 +156,15 @@ def _digest(files: tuple[Path, ...]) -> str:
     return each[0] if len(each) == 1 else hashlib.sha256(json.dumps(each).encode()).hexdigest()
 
 
-def _contract(source: Source, asked: dict[str, Any]) -> dict[str, Any]:
+def _contract(source: Source, request: Request) -> dict[str, Any]:
     """What else decides the numbers, and what was asked for, so that it can be asked for again."""
+    asked = {
+        "words": None if request.words is None else str(request.words),
+        "corpus": None if isinstance(source.corpus, Corpus) else source.corpus.name,
+        "by": request.by,
+        "case": request.case,
+        "axes": request.axes,
+    }
     return {
         "asked": asked,
         "layers": list(source.layers),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
 from repstore.errors import ArgumentError, CorpusError
 from repstore.importing import columns
+from repstore.importing.words import read_words
 from repstore.schemas import ID_STRIDE
 
 TABLE = [
@@ -183,6 +187,8 @@ def test_what_is_no_array_of_numbers_is_refused(tmp_path):
     ("change", "message"),
     [
         ({"char_end": 99}, r"words.jsonl:2: characters 14 to 99 of a text of 20"),
+        ({"char_start": 15, "char_end": 15}, r"words.jsonl:2: characters 15 to 15"),
+        ({"char_start": 1, "char_end": 2}, r"words.jsonl:2: characters 1 to 2"),
         ({"char_start": None}, r"words.jsonl:2: characters None to 20"),
         ({"char_start": -1}, r"words.jsonl:2: char_start -1"),
         ({"char_start": "x"}, r"words.jsonl:2: char_start 'x'"),
@@ -202,16 +208,92 @@ def test_a_row_that_cannot_be_is_refused_with_its_line(tmp_path, change, message
 def test_ids_that_cannot_be_are_refused_with_their_line(store, tmp_path):
     word_ids = word_ids_of(store).tolist()
     array(tmp_path / "v.npy", 3, 3)
-    for given, message in (
+    for word_ids_given, message in (
         ([word_ids[0], word_ids[0], word_ids[1]], r"words.csv:3: word_id \d+, which was at 2"),
         ([word_ids[0], 7, word_ids[1]], r"words.csv:3: word_id 7. Expected words of corpus synthetic"),
         ([word_ids[0], None, word_ids[1]], r"words.csv:3: no word_id"),
         ([77 * ID_STRIDE, 7, 8], r"words.csv:2: .* no corpus of the store"),
     ):
         table = tmp_path / "words.csv"
-        table.write_text("word_id,note\n" + "".join(f"{'' if n is None else n},x\n" for n in given))
+        table.write_text("word_id,note\n" + "".join(f"{'' if n is None else n},x\n" for n in word_ids_given))
         with pytest.raises(CorpusError, match=message):
             repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", store, words=table)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" \"',;é"), min_size=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(TEXTS.filter(lambda text: text.strip()), TEXTS), min_size=1, max_size=4),
+    st.sampled_from([".csv", ".tsv", ".jsonl", ".parquet"]),
+)
+def test_whatever_is_in_a_text_every_kind_of_table_says_it(rows, suffix):
+    """Written by pandas, quotation marks and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = [
+            {"text": text, "char_start": n, "char_end": n + 1, "sense": sense}
+            for text, sense in rows
+            for n in [len(text) - len(text.lstrip())]
+        ]
+        read = read_words(write_table(Path(folder) / f"words{suffix}", table))
+    for name in ("text", "char_start", "char_end"):
+        assert read.columns[name] == [row[name] for row in table]
+    given = [
+        row["sense"] if row["sense"].strip() or suffix in (".jsonl", ".parquet") else None for row in table
+    ]
+    assert read.columns["sense"] == given
+
+
+def test_a_corpus_that_is_named_has_to_be_the_one_that_is_meant(store, tmp_path):
+    array(tmp_path / "v.npy", 4, 3)
+    table = write_table(tmp_path / "words.csv", TABLE)
+    source = f"npy:{tmp_path / 'v.npy'}"
+    with pytest.raises(
+        CorpusError, match=r"no column word_id\. Expected word_id, by which words of synthetic"
+    ):
+        repstore.import_vectors(source, store, words=table, corpus="synthetic")
+    ids = [{"word_id": int(n)} for n in word_ids_of(store)[:4]]
+    by_id = write_table(tmp_path / "ids.csv", ids)
+    with pytest.raises(ArgumentError, match="No corpus comes along that could be named mine"):
+        repstore.import_vectors(source, store, words=by_id, corpus_name="mine")
+    report = repstore.import_vectors(source, store, words=by_id, corpus="synthetic")
+    assert report.corpus.name == "synthetic"
+
+
+def test_ids_and_texts_are_ids_where_the_store_has_them(store, tmp_path):
+    array(tmp_path / "v.npy", 4, 3)
+    rows = [row | {"word_id": int(n)} for n, row in zip(word_ids_of(store), TABLE, strict=False)]
+    table = write_table(tmp_path / "words.jsonl", rows)
+    source = f"npy:{tmp_path / 'v.npy'}"
+    assert repstore.import_vectors(source, store, words=table).corpus.name == "synthetic"
+    assert repstore.import_vectors(source, tmp_path / "new", words=table).corpus.name == "words"
+
+
+def test_rows_of_one_text_id_are_one_text_and_words_may_be_in_pieces(tmp_path):
+    array(tmp_path / "v.npy", 3, 3)
+    rows = [
+        {
+            "text_id": 1,
+            "text": "turned the light off",
+            "char_start": 0,
+            "char_end": 20,
+            "spans": [[0, 6], [17, 20]],
+        },
+        {"text_id": 2, "text": "turned the light off", "char_start": 11, "char_end": 16},
+        {"text_id": 1, "text": "turned the light off", "char_start": 11, "char_end": 16, "spans": [[11, 16]]},
+    ]
+    table = write_table(tmp_path / "words.jsonl", rows)
+    report = repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=table)
+    assert report.corpus.n_texts == 2
+    with repstore.open(tmp_path / "store") as opened:
+        spans = opened.sql("SELECT spans FROM words ORDER BY word_id")["spans"]
+    assert spans == [[[0, 6], [17, 20]], [[11, 16]], [[11, 16]]]
+    rows[2]["text"] = "another of the same id"
+    with pytest.raises(CorpusError, match=r"words.jsonl:3: another text than at 1 for the same text_id"):
+        repstore.import_vectors(
+            f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=write_table(table, rows)
+        )
 
 
 def test_a_table_that_says_nothing_of_words_is_refused(tmp_path):

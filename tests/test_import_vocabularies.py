@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tracemalloc
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +18,11 @@ from synthetic import build_store, corpus_of
 
 import repstore
 from repstore.errors import ArgumentError, CorpusError, NotFoundError
+from repstore.importing import Request, open_source
 from repstore.importing.vocabulary import Vocabulary
 from repstore.spec import Text, Word
+from repstore.storage.corpora import read_corpora
+from repstore.storage.layout import Layout
 
 FORMS = ["Bank", "bank", "banks", "the", "café", "bank", "e\u0301tude", "St. John", "zebra"]
 LEMMAS = ["bank", "bank", "bank", None, "café", "bank", None, None, "zebra"]
@@ -242,6 +246,20 @@ def test_which_corpus_is_meant_has_to_be_clear(store, tmp_path):
     with pytest.raises(NotFoundError, match="no corpus that these vectors could be over"):
         repstore.import_vectors(f"glove:{path}", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_of_a_large_vocabulary_only_the_words_that_occur_are_kept(store, tmp_path):
+    path, n_words, d_model = tmp_path / "g.txt", 4000, 300
+    row = " ".join(["0.25"] * d_model)
+    path.write_text("".join(f"word{n} {row}\n" for n in range(n_words)) + f"bank {row}\n")
+    layout = Layout(store)
+    source = open_source(Request(f"glove:{path}", layout, tuple(read_corpora(layout))))
+    tracemalloc.start()
+    opened = source.open(source.corpus, lambda _: None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(opened.block(0, 9).words) == 2
+    assert peak < n_words * d_model * 4 / 5
 
 
 WORDS = st.text(st.characters(exclude_characters="\n \r", exclude_categories=["Cs"]), min_size=1, max_size=5)

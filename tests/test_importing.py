@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,10 @@ from synthetic import LEMMAS, SyntheticRun, build_store, random_layers, small_co
 
 import repstore
 from repstore import schemas
+from repstore.cli import imports
 from repstore.errors import ArgumentError, StoreError
 from repstore.schemas import json_schema
+from repstore.spec import Progress
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
 
@@ -155,6 +159,30 @@ def test_a_killed_import_resumes_to_the_same_bytes(store, source):
     (incomplete,) = (one for one in repstore.verify(store) if one["problem"] == "incomplete")
     assert incomplete["detail"].split("; ")[1].startswith("repstore import ")
     subprocess.run([sys.executable, "-c", PROGRAM, source, str(store)], check=True, capture_output=True)
+    assert files_of(store) == files_of(whole)
+
+
+@pytest.mark.parametrize("n_done", [0, 30])
+def test_an_interrupted_import_says_the_command_that_resumes_it(store, source, monkeypatch, n_done):
+    monkeypatch.setattr(schemas, "MAX_PART_ROWS", 30)
+    whole = shutil.copytree(store, store.with_name("whole"))
+    repstore.import_vectors(source, whole)
+
+    @contextmanager
+    def interrupting(*_: object) -> Iterator[Callable[[Progress], None]]:
+        def tell(progress: Progress) -> None:
+            if progress.message == "Importing" and progress.n_done == n_done:
+                raise KeyboardInterrupt
+
+        yield tell
+
+    with monkeypatch.context() as patched:
+        patched.setattr(imports, "showing_progress", interrupting)
+        stopped = command("import", source, store)
+    assert (stopped.code, stopped.out) == (130, "")
+    assert shlex.split(stopped.err.partition("To resume: ")[2]) == ["repstore", "import", source, str(store)]
+    assert {one["problem"] for one in repstore.verify(store)} <= {"incomplete", "stale"}
+    assert command("import", source, store).code == 0
     assert files_of(store) == files_of(whole)
 
 

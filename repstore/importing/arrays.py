@@ -38,7 +38,7 @@ def open_array(path: Path, request: Request) -> Source:
         pattern="[row]" if array.ndim == 2 else "[layer, row]" if axes == "layers,words" else "[row, layer]",
         lacking="no_vector",
         corpus=placed.corpus,
-        open=lambda _: from_rows(placed.rows, take),
+        open=lambda *_: from_rows(placed.rows, take),
     )
 
 

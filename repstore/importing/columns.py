@@ -43,7 +43,7 @@ def open_columns(path: Path, request: Request) -> Source:
         pattern="[row]",
         lacking="no_vector",
         corpus=placed.corpus,
-        open=lambda _: from_rows(placed.rows, _checked(_Rows(files, names, d_model)).take),
+        open=lambda *_: from_rows(placed.rows, _checked(_Rows(files, names, d_model)).take),
     )
 
 

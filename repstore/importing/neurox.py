@@ -20,7 +20,7 @@ import numpy as np
 from repstore.corpus import Corpus
 from repstore.corpus.source import lines
 from repstore.errors import CorpusError, MissingExtraError
-from repstore.importing.source import Block, Opened, Request, Source, name_of
+from repstore.importing.source import Block, Opened, Request, Source, Tell, name_of
 from repstore.spec import CorpusInfo, Span, Text, Word
 from repstore.storage.corpora import read_words_with_texts
 from repstore.storage.layout import CorpusLayout
@@ -47,7 +47,7 @@ def open_neurox(path: Path, request: Request) -> Source:
     n_layers, d_model = shape = file.check(sentences)
     known = None if request.corpus is None else request.known()
 
-    def open_(corpus: CorpusInfo) -> Opened:
+    def open_(corpus: CorpusInfo, _: Tell) -> Opened:
         if known is None:
             return Opened(_Tokens(file, sentences).block)
         return Opened(_Matched(file, sentences, shape, request.layout.corpus(corpus.corpus_id)).block)

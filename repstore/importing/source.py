@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from repstore.corpus import Corpus
-from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError, check_choice, did_you_mean
 from repstore.schemas import ID_STRIDE
-from repstore.spec import Axes, CorpusInfo, LookUpBy, LookUpCase, SkipReason
+from repstore.spec import Axes, CorpusInfo, LookUpBy, LookUpCase, Progress, SkipReason
 from repstore.storage.layout import Layout
+
+Tell = Callable[[Progress], None]
+"""Told how far something is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,12 @@ class Request:
     by: LookUpBy = "form"
     case: LookUpCase = "exact"
     axes: Axes | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("by", self.by, get_args(LookUpBy))
+        check_choice("case", self.case, get_args(LookUpCase))
+        if self.axes is not None:
+            check_choice("axes", self.axes, get_args(Axes))
 
     def known(self) -> CorpusInfo:
         """The corpus of the store that the vectors are over: the one named, or the only one.
@@ -106,7 +116,7 @@ class Source:
         pattern: how the vector of a word is found, in short.
         lacking: why a word has no vector if it is not found.
         corpus: over which words: a corpus of the store, or one that comes along.
-        open: make it ready, given the corpus as the store has it.
+        open: make it ready, given the corpus, and tell how far that is.
     """
 
     name: str
@@ -117,7 +127,7 @@ class Source:
     pattern: str
     lacking: SkipReason
     corpus: CorpusInfo | Corpus
-    open: Callable[[CorpusInfo], Opened]
+    open: Callable[[CorpusInfo, Tell], Opened]
 
 
 def name_of(path: Path) -> str:

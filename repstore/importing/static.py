@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from repstore.errors import CorpusError
-from repstore.importing.source import Block, Opened, Request, Source, name_of
+from repstore.importing.source import Block, Opened, Request, Source, Tell, name_of
 from repstore.importing.vocabulary import Shape, Vocabulary
-from repstore.spec import CorpusInfo, LookUpCase
+from repstore.spec import CorpusInfo, LookUpCase, Progress
 from repstore.storage.corpora import ROWS, read_rows
+
+OFTEN = 20_000
+"""Words of a vocabulary after which to say how far it is read."""
 
 
 def open_static(path: Path, request: Request) -> Source:
@@ -36,14 +39,16 @@ def open_static(path: Path, request: Request) -> Source:
         pattern=f"{{{request.by}{how}}}",
         lacking="not_in_vocabulary",
         corpus=corpus,
-        open=lambda corpus: _Static(vocabulary, shape, request, corpus).opened(),
+        open=lambda corpus, tell: _Static(vocabulary, shape, request, corpus, tell).opened(),
     )
 
 
 class _Static:
     """The vectors of those words of a vocabulary that a corpus asks for."""
 
-    def __init__(self, vocabulary: Vocabulary, shape: Shape, request: Request, corpus: CorpusInfo) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, shape: Shape, request: Request, corpus: CorpusInfo, tell: Tell
+    ) -> None:
         self._words = request.layout.corpus(corpus.corpus_id).words
         self._by, self._case = request.by, request.case
         self._n_words = corpus.n_words
@@ -54,17 +59,19 @@ class _Static:
                     self._rows.setdefault(spelling, len(self._rows))
         self._found = np.zeros(len(self._rows), bool)
         self._values = np.empty((len(self._rows), shape.d_model), np.float32)
-        self._n_twice = self._read(vocabulary, shape)
+        self._n_twice = self._read(vocabulary, shape, tell)
         if not self._found.any():
             raise CorpusError(
                 f"The vocabulary has no word of corpus {corpus.name}. Check that their languages agree, and "
                 "how words are written there (--case)."
             )
 
-    def _read(self, vocabulary: Vocabulary, shape: Shape) -> int:
+    def _read(self, vocabulary: Vocabulary, shape: Shape, tell: Tell) -> int:
         """Keep what is asked for; of a word that is there twice, the first. Returns how often that was."""
         n_twice = 0
-        for entry in vocabulary.entries(shape):
+        for n, entry in enumerate(vocabulary.entries(shape)):
+            if n % OFTEN == 0:
+                tell(Progress(f"Reading {vocabulary.path.name}", n, shape.n_words or 0))
             row = self._rows.get(entry.word)
             if row is None:
                 continue

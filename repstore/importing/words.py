@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from repstore.corpus import Corpus
 from repstore.corpus.columns import is_id
 from repstore.corpus.source import Place, is_whole, lines, position_of
-from repstore.corpus.tables import delimiter_of, fields, table
+from repstore.corpus.tables import delimiter_of, fields, table, unquoted
 from repstore.errors import CorpusError
 from repstore.importing.source import Request
 from repstore.schemas import ID_STRIDE, WORD_ID
@@ -92,6 +92,9 @@ def place_words(given: WordTable, request: Request, source: str) -> Placed:
     if WORD_ID in given.columns:
         problem = f"{WORD_ID} {word_ids[0]}, which is of no corpus of the store"
         raise given.place(0).refuse(problem, f"words of the store, or columns {', '.join(OF_TEXTS)} as well")
+    if request.corpus is not None:
+        expected = f"{WORD_ID}, by which words of {request.corpus} are found"
+        raise Place(given.path, 1).refuse(f"no column {WORD_ID}", expected)
     raise Place(given.path, 1).refuse(
         f"the columns {', '.join(given.columns) or 'of no known name'}", EXPECTED
     )
@@ -152,7 +155,13 @@ def _word(given: WordTable, row: int) -> Word:
     known = {name: values[row] for name, values in given.columns.items()}
     text, start, end = (known[name] for name in OF_TEXTS)
     at = given.place(row)
-    if not text or start is None or end is None or not 0 <= start < end <= len(text):
+    if (
+        not text
+        or start is None
+        or end is None
+        or not start < end <= len(text)
+        or not text[start:end].strip()
+    ):
         problem = f"characters {start} to {end} of a text of {len(text or '')}"
         raise at.refuse(problem, "a text and the characters of a word in it")
     position = known.get("position")
@@ -232,7 +241,8 @@ def _cells(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     _, header = next(fields(path, delimiter), (None, []))
     known = [name.strip() for name in header if name.strip() in COLUMNS]
     for at, row in table(path, known, delimiter=delimiter):
-        yield at, {name: _cell(at, name, row[name]) for name in known}
+        cells = {name: unquoted(row[name]) if delimiter == "\t" else row[name] for name in known}
+        yield at, {name: _cell(at, name, cell) for name, cell in cells.items()}
 
 
 def _cell(at: Place, name: str, given: str) -> Any:
