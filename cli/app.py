@@ -10,6 +10,7 @@ import typer
 from repstore.cli import (
     asking,
     exporting,
+    imports,
     indexes,
     layers,
     making,
@@ -64,6 +65,7 @@ for command in (
     making.demo,
 ):
     app.command()(command)
+app.command("import")(imports.import_)
 trained.add_to(probes.probe)
 for name, of_saved in (("list", saved.list_), ("drop", saved.drop), ("apply", saved.apply)):
     probes.probe.command(name)(of_saved)

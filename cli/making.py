@@ -65,7 +65,7 @@ def ingest(
     """
     import repstore
 
-    with _resumable(), showing_progress() as progress:
+    with resumable(), showing_progress() as progress:
         report = repstore.ingest(
             source,
             store,
@@ -111,7 +111,7 @@ def reproduce(
     """
     import repstore
 
-    with _resumable(), showing_progress() as progress:
+    with resumable(), showing_progress() as progress:
         done = repstore.reproduce(
             study,
             store,
@@ -148,7 +148,7 @@ def demo(
 
 
 @contextmanager
-def _resumable() -> Iterator[None]:
+def resumable() -> Iterator[None]:
     """Ctrl-C and SIGTERM end with the command that goes on."""
     try:
         with sigterm_interrupts():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from repstore.exporting.export import ExportReport
+    from repstore.accounts import RunReport
     from repstore.ingestion import IngestReport
     from repstore.results import ResultTable
     from repstore.spec import IngestPlan, Progress
@@ -161,7 +162,12 @@ def show_report(report: IngestReport) -> None:
     """Say what became of each run."""
     if not report.runs and report.plan is None:
         print("Nothing to do: everything is there already.")
-    for run in report.runs:
+    show_runs(report.runs)
+
+
+def show_runs(runs: Iterable[RunReport]) -> None:
+    """Say what became of each run, and warn of those many of whose words were skipped."""
+    for run in runs:
         done = f"{run.n_vectors:,} word vectors, {run.n_skipped:,} words skipped"
         if run.n_windowed:
             done += f", {run.n_windowed:,} read in a window of a long text"

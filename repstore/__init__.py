@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
     from repstore.exporting.export import ExportReport, export
+    from repstore.importation import ImportReport, import_vectors
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
     from repstore.kept_probes import drop_probe, list_probes
@@ -38,6 +39,7 @@ __version__ = version("repstore")
 
 _HOMES = {
     "ExportReport": "repstore.exporting.export",
+    "ImportReport": "repstore.importation",
     "IngestReport": "repstore.ingestion",
     "Layer": "repstore.run_views",
     "LayerVectors": "repstore.storage.vectors",
@@ -60,6 +62,7 @@ _HOMES = {
     "fit_probe": "repstore.saving",
     "fit_ridge": "repstore.saving",
     "fit_transform": "repstore.transforming",
+    "import_vectors": "repstore.importation",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
     "list_mixes": "repstore.mixing",
@@ -75,6 +78,7 @@ _HOMES = {
 
 __all__ = [
     "ExportReport",
+    "ImportReport",
     "IngestReport",
     "Layer",
     "LayerVectors",
@@ -98,6 +102,7 @@ __all__ = [
     "fit_probe",
     "fit_ridge",
     "fit_transform",
+    "import_vectors",
     "ingest",
     "list_indexes",
     "list_mixes",

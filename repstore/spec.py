@@ -54,7 +54,10 @@ SplitBy = Literal["lemma", "text"]
 MatrixKey = Literal["word_id", "form", "lemma", "sense", "text_id", "text"]
 MixKind = Literal["scalar", "attention"]
 Origin = Literal["encoded", "imported"]
-SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
+LookUpBy = Literal["form", "lemma"]
+LookUpCase = Literal["exact", "lower", "either"]
+Axes = Literal["layers,words", "words,layers"]
+SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite", "not_in_vocabulary", "no_vector"]
 MEMORY = 2 << 30
 """Bytes of memory that a command may take to work in, unless it is told otherwise."""
 

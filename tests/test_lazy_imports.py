@@ -75,7 +75,9 @@ def test_importing_repstore_loads_none_of_its_libraries():
     assert not loaded_by("import repstore") & (MODEL_LIBRARIES | READING_LIBRARIES | ASKED_FOR)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("ingest", "--help"), ("probe", "wsi", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("ingest", "--help"), ("import", "--help"), ("probe", "wsi", "--help")]
+)
 def test_help_loads_none_of_the_libraries(arguments):
     loaded = loaded_by(program_of(*arguments))
     assert "typer" in loaded
