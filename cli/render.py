@@ -26,8 +26,8 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from repstore.exporting.export import ExportReport
     from repstore.accounts import RunReport
+    from repstore.exporting.export import ExportReport
     from repstore.ingestion import IngestReport
     from repstore.results import ResultTable
     from repstore.spec import IngestPlan, Progress
