@@ -9,6 +9,7 @@ import typer
 
 from repstore.cli import (
     asking,
+    doctor,
     exporting,
     imports,
     indexes,
@@ -22,8 +23,10 @@ from repstore.cli import (
     transforms,
     upkeep,
 )
+from repstore.cli.manners import Repstore
 
 app = typer.Typer(
+    cls=Repstore,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,7 +45,10 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Run a language model once, keep every layer's word vectors, and query them."""
+    """Run a language model once, keep every layer's word vectors, and query them.
+
+    Example: repstore probe wic store/ --run smollm2/base --plot wic.png
+    """
 
 
 for command in (
@@ -62,6 +68,7 @@ for command in (
     upkeep.repair,
     upkeep.migrate,
     upkeep.audit,
+    doctor.doctor,
     making.demo,
 ):
     app.command()(command)

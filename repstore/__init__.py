@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from repstore.auditing import audit
+    from repstore.diagnosis import diagnose
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
     from repstore.exporting.export import ExportReport, export
@@ -52,6 +53,7 @@ _HOMES = {
     "SeveralWordsError": "repstore.errors",
     "audit": "repstore.auditing",
     "build_index": "repstore.indexing",
+    "diagnose": "repstore.diagnosis",
     "drop_index": "repstore.indexing",
     "drop_mix": "repstore.mixing",
     "drop_probe": "repstore.kept_probes",
@@ -92,6 +94,7 @@ __all__ = [
     "__version__",
     "audit",
     "build_index",
+    "diagnose",
     "drop_index",
     "drop_mix",
     "drop_probe",

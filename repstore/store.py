@@ -202,11 +202,15 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         text: str | None = None,
         limit: int | None = None,
     ) -> ResultTable:
-        """Words with the given properties, each with its text; `text` may be a part of it."""
+        """Words with the given properties, each with its text; `text` may be a part of it.
+
+        If none has them, a note says which property is not to be found, and what comes closest.
+        """
         wanted = {"form": form, "lemma": lemma, "pos": pos, "sense": sense, "text": text}
         table = self._lookup.words(limit, **wanted)
         given = ", ".join(f"{name}={value}" for name, value in wanted.items() if value is not None)
-        return ResultTable(table, f"Words with {given}" if given else "Words")
+        notes = () if len(table) or not given else (self._lookup.why_no_words(**wanted),)
+        return ResultTable(table, f"Words with {given}" if given else "Words", notes=notes)
 
     def run(self, name: str | None = None) -> Run:
         """A run by its name, ``name@corpus`` or run_id: ``store.run("smollm2/base")[8].vectors``.

@@ -31,7 +31,7 @@ from repstore.storage.opened import Run, Runs
 from repstore.storage.pairs import FoundPairs, find_all_pairs, find_pairs, splits_of
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
-from repstore.storage.uses import WORDS_BY_ID, find_words, one_use
+from repstore.storage.uses import WORDS_BY_ID, find_words, one_use, why_none
 from repstore.storage.vectors import RunVectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
@@ -143,6 +143,10 @@ class Lookup:
         """How many words of a run have a vector, and how many were skipped."""
         (row,) = self._catalog.query(COUNTS, {"run_id": run.folder.root.name}).to_pylist()
         return row["n_vectors"], row["n_skipped"]
+
+    def why_no_words(self, **criteria: str | None) -> str:
+        """Why no word fits, and what could be meant."""
+        return why_none(self._catalog, criteria)
 
     def matching(
         self,
