@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
 
+from repstore.analysis.scan import n_processors
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
 from repstore.errors import ArgumentError
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import ResultTable
+<<<<<<< HEAD
 from repstore.spec import LayerKey
 from repstore.storage.catalog import Catalog
+=======
+from repstore.schemas import FORMAT_VERSION
+from repstore.spec import MEMORY, LayerKey
+from repstore.sql import session_of
+from repstore.storage.catalog import Catalog, Session
+>>>>>>> e1886f9 (Split the catalog by subject, and let SQL call functions of stored vectors)
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
@@ -106,6 +114,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
             )
         other = copy(self)
         other._transform = name
+        other.__dict__.pop("_session", None)
         other._lookup = Lookup(self._layout, self._catalog, partial(through, name=name))
         return other
 
@@ -192,22 +201,44 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layer(layer))
 
-    def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
-        """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, and the
-        view vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a).
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        memory: int = MEMORY,
+        threads: int | None = None,
+    ) -> ResultTable:
+        """Ask in SQL, as DuckDB speaks it. Nothing can be changed, and nothing read but the store.
+
+        Tables: runs, corpora, texts, words, pairs, edges, skipped, parts (`tables` lists their columns), and
+        the view vectors(run, layer, word_id, vector), which reads only the layers that a filter leaves.
+        Functions: cosine(a, b), dot(a, b), l2(a, b), norm(a), vector(word_id, run, layer), the aggregate
+        centroid(vector), and the tables similarity(run, layer := NULL) and
+        neighbors(word_id, run, layer, k := 10). Ctrl-C stops a query.
 
         Args:
             query: one SELECT statement.
             parameters: values for ``?`` in the query, or for ``$name``.
+            memory: bytes that the query may take; one that needs more fails.
+            threads: how many it may use; as many as there are processors, if not given.
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
             ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
+        values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+        table = self._session.select(query, values, memory=memory, threads=threads or n_processors())
+        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+
+    def tables(self) -> ResultTable:
+        """What can be asked about in SQL: a row for each column of each table, with its type."""
+        return ResultTable(self._session.columns(), f"Tables of {self._layout.root}")
+
+    @cached_property
+    def _session(self) -> Session:
         if self._transform is not None:
             raise ArgumentError(
                 f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
             )
-        values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        table = self._catalog.select(query, values, self._lookup.labels)
-        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+        return session_of(self._catalog, self._lookup)

@@ -157,7 +157,7 @@ def test_the_current_folder_is_not_the_store(root, tmp_path, monkeypatch, folder
     (tmp_path / folder / "secret.csv").write_text(SECRET)
     monkeypatch.chdir(tmp_path)
     with repstore.open(root) as store, pytest.raises(QueryError, match="secret"):
-        store.sql(f"FROM read_text('{folder}/secret.csv')")
+        store.sql(f"FROM '{folder}/secret.csv'")
 
 
 @pytest.mark.parametrize(
