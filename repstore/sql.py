@@ -77,7 +77,9 @@ class _VectorFunctions:
             rows[here] = self._rows(vectors, word_ids, here)
             widths[here] = np.where(rows[here] >= 0, vectors.d_model, 0)
         offsets = np.concatenate([[0], np.cumsum(widths)])
-        values = np.empty(offsets[-1], np.float32)
+        # Arrow's pool gives memory that was used before; fresh pages would cost more than all the rest.
+        buffer = pa.allocate_buffer(int(offsets[-1]) * 4)
+        values = np.ndarray(offsets[-1], np.float32, buffer)
         for vectors, here in asked:
             there = here[rows[here] >= 0]
             stored = vectors.take(rows[there])
@@ -86,7 +88,9 @@ class _VectorFunctions:
             else:
                 values[offsets[there][:, None] + np.arange(vectors.d_model)] = stored
         return pa.ListArray.from_arrays(
-            pa.array(offsets, pa.int32()), pa.array(values), mask=pa.array(rows < 0)
+            pa.array(offsets, pa.int32()),
+            pa.Array.from_buffers(pa.float32(), len(values), [None, buffer]),
+            mask=pa.array(rows < 0),
         )
 
     def cosine(self, words_a: pa.Array, words_b: pa.Array, runs: pa.Array, layers: pa.Array) -> pa.Array:
