@@ -18,15 +18,9 @@ from repstore.errors import ArgumentError
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import ResultTable
-<<<<<<< HEAD
-from repstore.spec import LayerKey
-from repstore.storage.catalog import Catalog
-=======
-from repstore.schemas import FORMAT_VERSION
 from repstore.spec import MEMORY, LayerKey
 from repstore.sql import session_of
 from repstore.storage.catalog import Catalog, Session
->>>>>>> e1886f9 (Split the catalog by subject, and let SQL call functions of stored vectors)
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
