@@ -221,8 +221,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
             ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
-        values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        table = self._session.select(query, values, memory=memory, threads=threads or n_processors())
+        table = self._session.select(query, parameters, memory=memory, threads=threads or n_processors())
         return ResultTable(table, "Result of SQL", provenance={"sql": query})
 
     def tables(self) -> ResultTable:

@@ -83,7 +83,7 @@ class Catalog:
         Raises:
             QueryError: it is not one expression over the columns of the query.
         """
-        if not isinstance(where, str) or not _is_utf8(where):
+        if not isinstance(where, str) or not is_utf8(where):
             raise QueryError(f"{where!r} is not a condition on words: it has to be text, in UTF-8.")
         try:
             with self._turn:
@@ -125,6 +125,6 @@ def _close(connections: list[duckdb.DuckDBPyConnection]) -> None:
         connection.close()
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
     """Whether a text has no half of a character, as the command line gives for bytes that are not UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

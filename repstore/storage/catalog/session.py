@@ -6,6 +6,7 @@ import inspect
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from threading import RLock
@@ -18,7 +19,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from repstore.errors import QueryError, RepstoreError
 from repstore.spec import MIX
-from repstore.storage.catalog.reading import Catalog, quoted
+from repstore.storage.catalog.reading import Catalog, is_utf8, quoted
 from repstore.storage.catalog.statements import check_statement
 
 OF_RUNS = ("runs", "parts", "skipped")
@@ -52,6 +53,7 @@ COLUMNS = """
 SELECT table_name AS "table", column_name AS "column", data_type AS "type" FROM duckdb_columns()
 WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, column_index
 """
+HUGEINT = pa.decimal128(38, 0)
 TABLE_MACROS = (
     "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
 )
@@ -114,7 +116,7 @@ class Session:
         self._table_functions = frozenset(name for (name,) in found)
 
     def select(
-        self, sql: str, parameters: Sequence[Any] | dict[str, Any] = (), *, memory: int, threads: int
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, memory: int, threads: int
     ) -> pa.Table:
         """Run a user's query. Ctrl-C stops it.
 
@@ -127,16 +129,17 @@ class Session:
         Raises:
             QueryError: it is not one such statement, or DuckDB refuses it.
         """
+        if not isinstance(sql, str) or not is_utf8(sql):
+            raise QueryError(f"{sql!r} is no SQL: it has to be text, in UTF-8.")
+        values = _plain(parameters)
         try:
             with self._turn:
                 self._failed.clear()
                 check_statement(self._connection, sql, self._table_functions)
                 self._connection.execute(f"SET memory_limit = '{memory}B'")
                 self._connection.execute(f"SET threads = {threads}")
-                table = self._interruptibly(
-                    lambda: self._connection.sql(sql, params=parameters).to_arrow_table()
-                )
-            return table.rename_columns(_distinct(table.column_names))
+                table = self._interruptibly(lambda: self._connection.sql(sql, params=values).to_arrow_table())
+            return _with_int64(table.rename_columns(_distinct(table.column_names)))
         except duckdb.ConnectionException:
             raise self._catalog.closed() from None
         except duckdb.Error as error:
@@ -258,3 +261,19 @@ def _distinct(names: Sequence[str]) -> list[str]:
         numbered = (name if n == 0 else f"{name}_{n}" for n in count())
         taken.append(next(new for new in numbered if new not in taken))
     return taken
+
+
+def _with_int64(table: pa.Table) -> pa.Table:
+    """Sums of integers, which DuckDB makes of 128 bits, as int64 where they fit: what pandas counts with."""
+    for at, field in enumerate(table.schema):
+        if field.type == HUGEINT:
+            with suppress(pa.ArrowInvalid):  # they do not fit, and stay
+                table = table.set_column(at, field.name, table.column(at).cast(pa.int64()))
+    return table
+
+
+def _plain(parameters: Sequence[Any] | Mapping[str, Any]) -> list[Any] | dict[str, Any]:
+    """Values of parameters, numbers of numpy as numbers of Python."""
+    if isinstance(parameters, Mapping):
+        return dict(zip(parameters, _plain(list(parameters.values())), strict=True))
+    return [value.item() if isinstance(value, np.generic) else value for value in parameters]

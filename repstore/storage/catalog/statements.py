@@ -43,7 +43,7 @@ def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, known: froz
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"Expected one SQL statement, not {len(statements)}.")
-    kind, query = statements[0].type, statements[0].query
+    kind, query = _kind_of(statements[0]), statements[0].query
     if kind == duckdb.StatementType.EXPLAIN:
         check_statement(connection, _explained(query), known)
     elif kind == duckdb.StatementType.MULTI:
@@ -52,11 +52,19 @@ def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, known: froz
         )
     elif kind != duckdb.StatementType.SELECT:
         raise QueryError(
-            f"A store is read by SELECT; {kind.name} statements are refused. "
+            f"A store is read by SELECT; {kind.name if kind else 'other'} statements are refused. "
             'Write results elsewhere with "--format csv" or ResultTable.to_parquet.'
         )
     else:
         check_tables(connection, query, known)
+
+
+def _kind_of(statement: duckdb.Statement) -> duckdb.StatementType | None:
+    """The kind of a statement; None of the few that DuckDB has no name for in Python."""
+    try:
+        return statement.type
+    except ValueError:
+        return None
 
 
 def check_tables(
