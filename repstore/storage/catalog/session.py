@@ -91,13 +91,14 @@ class Contents:
     Attributes:
         runs: the runs, by the names that users call them.
         functions: functions in Python; one of them is ``vector(word_id, run, layer)``.
-        tables: more tables, by name.
+        tables: more tables, by name: what makes them is asked anew before each query, since it may change
+            while the store is open.
         statements: more views and macros, each as one CREATE statement; they may use all of the above.
     """
 
     runs: Sequence[RunShown]
     functions: Sequence[PythonFunction]
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, Callable[[], pa.Table]]
     statements: Sequence[str]
 
 
@@ -109,6 +110,7 @@ class Session:
         self._contents = contents
         self._turn = RLock()  # a connection answers one query at a time
         self._failed: list[RepstoreError] = []
+        self._tables: dict[str, pa.Table] = {}
         self._connection = catalog.beside()
         self._connection.execute("USE memory")
         self._show()
@@ -136,6 +138,7 @@ class Session:
             with self._turn:
                 self._failed.clear()
                 check_statement(self._connection, sql, self._table_functions)
+                self._refresh()
                 self._connection.execute(f"SET memory_limit = '{memory}B'")
                 self._connection.execute(f"SET threads = {threads}")
                 table = self._interruptibly(lambda: self._connection.sql(sql, params=values).to_arrow_table())
@@ -150,6 +153,7 @@ class Session:
     def columns(self) -> pa.Table:
         """All columns of all tables and views: table, column, type."""
         with self._turn:
+            self._refresh()
             return self._connection.sql(COLUMNS).to_arrow_table()
 
     def _interruptibly(self, work: Callable[[], pa.Table]) -> pa.Table:
@@ -197,12 +201,19 @@ class Session:
             )
         words = " UNION ALL ".join(filter(None, map(self._words_of, self._contents.runs)))
         run(VECTORS.format(words=words or NO_WORDS))
-        for name, rows in self._contents.tables.items():
-            self._connection.register("given", rows)
-            run(f'CREATE TABLE memory.main."{name}" AS FROM given')
-            self._connection.unregister("given")
+        self._refresh()
         for statement in self._contents.statements:
             run(statement)
+
+    def _refresh(self) -> None:
+        """Show the tables that may change as they are now."""
+        for name, make in self._contents.tables.items():
+            rows = make()
+            if name not in self._tables or not self._tables[name].equals(rows):
+                self._connection.register("given", rows)
+                self._connection.execute(f'CREATE OR REPLACE TABLE memory.main."{name}" AS FROM given')
+                self._connection.unregister("given")
+                self._tables[name] = rows
 
     def _words_of(self, run: RunShown) -> str | None:
         """A query for the words that have vectors in a run, once for every layer."""
