@@ -149,7 +149,7 @@ def test_a_closed_store_says_so(root):
     unasked = repstore.open(root)
     unasked.close()
     for closed in (store, unasked):
-        with pytest.raises(StoreError, match="is closed. Open it again"):
+        with pytest.raises(StoreError, match="Open it again"):
             closed.sql("SELECT 1")
 
 
