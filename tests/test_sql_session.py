@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +26,7 @@ import pytest
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import QueryError, StoreError
+from repstore.errors import QueryError, StoreDamagedError, StoreError
 from repstore.sql_functions import DEFINITIONS
 from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session
 from repstore.storage.layout import Layout
@@ -151,6 +153,19 @@ def test_a_closed_store_says_so(root):
     for closed in (store, unasked):
         with pytest.raises(StoreError, match="Open it again"):
             closed.sql("SELECT 1")
+        with pytest.raises(StoreError, match="Open it again"):
+            closed.tables()
+
+
+def test_a_catalog_that_lacks_a_table_is_damaged(root, tmp_path):
+    shutil.copytree(root, tmp_path / "store")
+    with duckdb.connect(str(tmp_path / "store" / "catalog.duckdb")) as connection:
+        connection.execute("DROP TABLE edges")
+    with (
+        repstore.open(tmp_path / "store") as store,
+        pytest.raises(StoreDamagedError, match="repstore repair"),
+    ):
+        store.sql("SELECT 1")
 
 
 def test_a_store_that_is_let_go_of_is_let_go_of(root):

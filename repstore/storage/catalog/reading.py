@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
@@ -54,10 +55,8 @@ class Catalog:
 
     def beside(self) -> duckdb.DuckDBPyConnection:
         """Another connection to the same catalog, as confined as this one; closed with it."""
-        try:
+        with self.trusted():
             connection = self._connection.cursor()
-        except duckdb.ConnectionException:
-            raise self.closed() from None
         self._opened.insert(0, connection)
         return connection
 
@@ -67,9 +66,19 @@ class Catalog:
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
         """Run one of repstore's own queries over the catalog."""
+        with self._turn, self.trusted():
+            return self._connection.sql(sql, params=parameters).to_arrow_table()
+
+    @contextmanager
+    def trusted(self) -> Iterator[None]:
+        """Within, what DuckDB refuses is no fault of a user's SQL.
+
+        Raises:
+            StoreError: the store is closed.
+            StoreDamagedError: the catalog is not as it was written.
+        """
         try:
-            with self._turn:
-                return self._connection.sql(sql, params=parameters).to_arrow_table()
+            yield
         except duckdb.ConnectionException:
             raise self.closed() from None
         except duckdb.Error as error:

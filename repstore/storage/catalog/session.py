@@ -112,9 +112,9 @@ class Session:
         self._failed: list[RepstoreError] = []
         self._tables: dict[str, pa.Table] = {}
         self._connection = catalog.beside()
-        self._connection.execute("USE memory")
-        self._show()
-        found = self._connection.execute(TABLE_MACROS).fetchall()
+        with catalog.trusted():
+            self._show()
+            found = self._connection.execute(TABLE_MACROS).fetchall()
         self._table_functions = frozenset(name for (name,) in found)
 
     def select(
@@ -152,7 +152,7 @@ class Session:
 
     def columns(self) -> pa.Table:
         """All columns of all tables and views: table, column, type."""
-        with self._turn:
+        with self._turn, self._catalog.trusted():
             self._refresh()
             return self._connection.sql(COLUMNS).to_arrow_table()
 
@@ -183,6 +183,7 @@ class Session:
 
     def _show(self) -> None:
         run = self._connection.execute
+        run("USE memory")
         run(LABELS)
         for shown in self._contents.runs:
             run("INSERT INTO memory.shown.labels VALUES (?, ?)", [shown.run_id, shown.label])
