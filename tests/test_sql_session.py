@@ -27,7 +27,6 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
 from repstore.errors import QueryError, StoreDamagedError, StoreError
-from repstore.sql_functions import DEFINITIONS
 from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session
 from repstore.storage.layout import Layout
 from repstore.store import Store
@@ -193,18 +192,18 @@ except repstore.RepstoreError as error:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_more_tables_are_shown_as_they_are_when_a_query_begins(root):
-    kept = [pa.table({"name": ["first"]})]
+def test_more_tables_are_shown_and_may_change_while_the_store_is_open(root):
+    first, second = pa.table({"name": ["first"]}), pa.table({"name": ["first", "second"], "n": [1, 2]})
     vector = PythonFunction("vector", ("BIGINT", "VARCHAR", "BIGINT"), "FLOAT[]", lambda *columns: None)
+    named = "CREATE MACRO memory.main.named(x) AS TABLE FROM results WHERE name = x"
     catalog = Catalog(Layout(root))
-    extra = "CREATE MACRO memory.main.named(x) AS TABLE FROM results WHERE name = x"
-    session = Session(catalog, Contents([], [vector], {"results": lambda: kept[0]}, [DEFINITIONS[0], extra]))
+    session = Session(catalog, Contents([], [vector], {"results": first}, [named]))
 
     def ask(sql: str) -> list[dict[str, object]]:
         return session.select(sql, memory=1 << 30, threads=1).to_pylist()
 
     assert ask("FROM results") == ask("FROM named('first')") == [{"name": "first"}]
-    kept[0] = pa.table({"name": ["first", "second"], "n": [1, 2]})
+    session.show("results", second)
     assert ask("FROM named('second')") == [{"name": "second", "n": 2}]
     assert {"table": "results", "column": "n", "type": "BIGINT"} in session.columns().to_pylist()
     catalog.close()

@@ -91,14 +91,13 @@ class Contents:
     Attributes:
         runs: the runs, by the names that users call them.
         functions: functions in Python; one of them is ``vector(word_id, run, layer)``.
-        tables: more tables, by name: what makes them is asked anew before each query, since it may change
-            while the store is open.
+        tables: more tables, by name, as they are at first (`Session.show`).
         statements: more views and macros, each as one CREATE statement; they may use all of the above.
     """
 
     runs: Sequence[RunShown]
     functions: Sequence[PythonFunction]
-    tables: Mapping[str, Callable[[], pa.Table]]
+    tables: Mapping[str, pa.Table]
     statements: Sequence[str]
 
 
@@ -138,7 +137,6 @@ class Session:
             with self._turn:
                 self._failed.clear()
                 check_statement(self._connection, sql, self._table_functions)
-                self._refresh()
                 self._connection.execute(f"SET memory_limit = '{memory}B'")
                 self._connection.execute(f"SET threads = {threads}")
                 table = self._interruptibly(lambda: self._connection.sql(sql, params=values).to_arrow_table())
@@ -150,10 +148,18 @@ class Session:
                 raise self._failed[0] from None
             raise QueryError(_told(error, memory)) from error
 
+    def show(self, name: str, rows: pa.Table) -> None:
+        """Show a table, with these rows instead of those that it had."""
+        with self._turn:
+            if not rows.equals(self._tables.get(name, pa.table({}))):
+                self._connection.register("given", rows)
+                self._connection.execute(f'CREATE OR REPLACE TABLE memory.main."{name}" AS FROM given')
+                self._connection.unregister("given")
+                self._tables[name] = rows
+
     def columns(self) -> pa.Table:
         """All columns of all tables and views: table, column, type."""
         with self._turn, self._catalog.trusted():
-            self._refresh()
             return self._connection.sql(COLUMNS).to_arrow_table()
 
     def _interruptibly(self, work: Callable[[], pa.Table]) -> pa.Table:
@@ -202,19 +208,10 @@ class Session:
             )
         words = " UNION ALL ".join(filter(None, map(self._words_of, self._contents.runs)))
         run(VECTORS.format(words=words or NO_WORDS))
-        self._refresh()
+        for name, rows in self._contents.tables.items():
+            self.show(name, rows)
         for statement in self._contents.statements:
             run(statement)
-
-    def _refresh(self) -> None:
-        """Show the tables that may change as they are now."""
-        for name, make in self._contents.tables.items():
-            rows = make()
-            if name not in self._tables or not self._tables[name].equals(rows):
-                self._connection.register("given", rows)
-                self._connection.execute(f'CREATE OR REPLACE TABLE memory.main."{name}" AS FROM given')
-                self._connection.unregister("given")
-                self._tables[name] = rows
 
     def _words_of(self, run: RunShown) -> str | None:
         """A query for the words that have vectors in a run, once for every layer."""
