@@ -177,7 +177,7 @@ def test_a_store_that_is_let_go_of_is_let_go_of(root):
     assert gone() is None
 
 
-@pytest.mark.parametrize("last", ["store.close()", "pass", "store.sql('SELECT oops')"])
+@pytest.mark.parametrize("last", ["pass", "store.sql('SELECT oops')"])
 def test_a_program_that_ends_says_nothing_of_leaks(root, last):
     program = f"""
 import repstore
