@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -24,15 +24,23 @@ from repstore.storage.runs import format_of, read_runs
 
 INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PARTS = "INSERT INTO parts BY NAME SELECT ? AS run_id, * FROM given"
+OF_PART = ("part", "file", "bytes", "sha256", "first_word_id", "last_word_id", "n_words", "n_windowed")
 LISTED_PARTS = """
 SELECT runs.run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE part IS NOT NULL), []) AS shas
 FROM runs LEFT JOIN parts USING (run_id) GROUP BY runs.run_id ORDER BY runs.run_id
 """
 LISTED_CORPORA = "SELECT corpus_id FROM corpora ORDER BY corpus_id"
 CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
-COPY_TABLE = "INSERT INTO {table} BY NAME SELECT * FROM read_parquet(?)"
-COPY_SKIPPED = "INSERT INTO skipped BY NAME SELECT ? AS run_id, * FROM read_parquet(?)"
+ROWS_OF_FILE = "SELECT * FROM read_parquet({path})"
+SKIPPED_OF_RUN = "SELECT {run_id} AS run_id, * FROM read_parquet([{paths}])"
+COLUMNS = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+IN_FILES = ("texts", "words", "pairs", "edges")
+"""Tables of a corpus, which its files hold."""
+
+if TYPE_CHECKING:  # what is asked of typing keeps DuckDB loaded, of which it complains when Python ends
+    Put = Callable[[duckdb.DuckDBPyConnection, str, Sequence[str]], None]
+
 MACROS = """
 CREATE MACRO memory.main.dot(a, b) AS list_inner_product(a, b);
 CREATE MACRO memory.main.norm(a) AS sqrt(list_inner_product(a, a));
@@ -71,18 +79,36 @@ def _remove(draft: Path) -> None:
         path.unlink()
 
 
-def _build(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-    """Create and fill the tables of a catalog."""
+def _copy(connection: duckdb.DuckDBPyConnection, table: str, selects: Sequence[str]) -> None:
+    """Copy rows into a table."""
+    for select in selects:
+        connection.execute(f"INSERT INTO {table} BY NAME {select}")
+
+
+def _show(connection: duckdb.DuckDBPyConnection, table: str, selects: Sequence[str]) -> None:
+    """Show rows where they are, in place of a table: nothing is read of them until it is asked for."""
+    columns = connection.execute(COLUMNS, [table]).fetchall()
+    nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns)
+    connection.execute(f"DROP TABLE {table}")
+    rows = " UNION ALL BY NAME ".join([f"SELECT {nothing} WHERE false", *selects])
+    connection.execute(f"CREATE VIEW {table} AS {rows}")
+
+
+def _build(connection: duckdb.DuckDBPyConnection, layout: Layout, put: Put = _copy) -> None:
+    """Create and fill the tables of a catalog; `put` takes the rows of those that files hold."""
     connection.execute(catalog_ddl())
     connection.execute("BEGIN")
+    of_tables: dict[str, list[str]] = {table: [] for table in (*IN_FILES, "skipped")}
     for corpus in read_corpora(layout):
         files = layout.corpus(corpus.corpus_id)
         counts = (corpus.n_texts, corpus.n_words, corpus.n_pairs, corpus.n_edges)
         connection.execute(INSERT_CORPUS, [corpus.corpus_id, corpus.name, corpus.source, *counts])
         for table, path in files.tables.items():
-            connection.execute(COPY_TABLE.format(table=table), [str(path)])
+            of_tables[table].append(ROWS_OF_FILE.format(path=_quoted(str(path))))
     for run in read_runs(layout):
-        _insert_run(connection, layout, run)
+        of_tables["skipped"] += _insert_run(connection, layout, run)
+    for table, selects in of_tables.items():
+        put(connection, table, selects)
     connection.execute("COMMIT")
 
 
@@ -105,7 +131,8 @@ def is_current(layout: Layout) -> bool:
     return listed == runs and [row["corpus_id"] for row in corpora] == there
 
 
-def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunInfo) -> None:
+def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunInfo) -> list[str]:
+    """Insert a run and its parts. Returns what selects its skipped words, if there are any."""
     folder = layout.run(run.run_id)
     parts = committed_parts(folder)
     spec = run.spec
@@ -118,11 +145,12 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
             *(sum(p.n_words for p in parts), sum(p.n_skipped for p in parts)),
         ],
     )
-    for p in parts:
-        row = [run.run_id, p.part, p.file, p.bytes, p.sha256]
-        connection.execute(INSERT_PART, [*row, p.first_word_id, p.last_word_id, p.n_words, p.n_windowed])
-        if p.skipped_file is not None:
-            connection.execute(COPY_SKIPPED, [run.run_id, str(folder.root / p.skipped_file)])
+    if parts:  # all at once: one by one takes a millisecond each
+        connection.register("given", pa.table({name: [getattr(p, name) for p in parts] for name in OF_PART}))
+        connection.execute(INSERT_PARTS, [run.run_id])
+        connection.unregister("given")
+    paths = [_quoted(str(folder.root / p.skipped_file)) for p in parts if p.skipped_file is not None]
+    return [SKIPPED_OF_RUN.format(run_id=_quoted(run.run_id), paths=", ".join(paths))] if paths else []
 
 
 class Catalog:
@@ -152,10 +180,10 @@ class Catalog:
         try:
             if layout.catalog.exists() and format_of(layout) == FORMAT_VERSION:
                 connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
-            else:  # lost, or of an older format; a reader writes nothing, so it builds one for itself
+            else:  # lost, or of an older format; a reader writes nothing, so it makes one for itself
                 connection.execute("ATTACH ':memory:' AS store")
                 connection.execute("USE store")
-                _build(connection, layout)
+                _build(connection, layout, _show)
         except duckdb.Error as error:
             raise StoreDamagedError(
                 f'{layout.catalog} cannot be opened ({error}). Rebuild it with "repstore repair".'
