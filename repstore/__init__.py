@@ -17,36 +17,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from repstore.auditing import audit
+    from repstore.diagnosis import diagnose
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
     from repstore.exporting.export import ExportReport, export
+    from repstore.importation import ImportReport, import_vectors
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
     from repstore.kept_probes import drop_probe, list_probes
     from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
+    from repstore.run_views import Layer, Run
     from repstore.saving import fit_probe, fit_ridge
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
     from repstore.store import Store, open
     from repstore.transforming import drop_transform, fit_transform, list_transforms, show_transform
-    from repstore.upkeep import repair, verify
+    from repstore.upkeep import migrate, repair, verify
 
 __version__ = version("repstore")
 
 _HOMES = {
     "ExportReport": "repstore.exporting.export",
+    "ImportReport": "repstore.importation",
     "IngestReport": "repstore.ingestion",
+    "Layer": "repstore.run_views",
     "LayerVectors": "repstore.storage.vectors",
     "Progress": "repstore.spec",
     "RepstoreError": "repstore.errors",
     "Reproduction": "repstore.reproduction",
     "ResultTable": "repstore.results",
+    "Run": "repstore.run_views",
     "Store": "repstore.store",
     "SeveralWordsError": "repstore.errors",
     "audit": "repstore.auditing",
     "build_index": "repstore.indexing",
+    "diagnose": "repstore.diagnosis",
     "drop_index": "repstore.indexing",
     "drop_mix": "repstore.mixing",
     "drop_probe": "repstore.kept_probes",
@@ -57,11 +64,13 @@ _HOMES = {
     "fit_probe": "repstore.saving",
     "fit_ridge": "repstore.saving",
     "fit_transform": "repstore.transforming",
+    "import_vectors": "repstore.importation",
     "ingest": "repstore.ingestion",
     "list_indexes": "repstore.indexing",
     "list_mixes": "repstore.mixing",
     "list_probes": "repstore.kept_probes",
     "list_transforms": "repstore.transforming",
+    "migrate": "repstore.upkeep",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
     "show_transform": "repstore.transforming",
@@ -71,17 +80,21 @@ _HOMES = {
 
 __all__ = [
     "ExportReport",
+    "ImportReport",
     "IngestReport",
+    "Layer",
     "LayerVectors",
     "Progress",
     "RepstoreError",
     "Reproduction",
     "ResultTable",
+    "Run",
     "SeveralWordsError",
     "Store",
     "__version__",
     "audit",
     "build_index",
+    "diagnose",
     "drop_index",
     "drop_mix",
     "drop_probe",
@@ -92,11 +105,13 @@ __all__ = [
     "fit_probe",
     "fit_ridge",
     "fit_transform",
+    "import_vectors",
     "ingest",
     "list_indexes",
     "list_mixes",
     "list_probes",
     "list_transforms",
+    "migrate",
     "open",
     "repair",
     "reproduce",

@@ -11,19 +11,22 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from repstore.analysis.scan import n_processors
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, StoreError
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
-from repstore.results import ResultTable
-from repstore.schemas import FORMAT_VERSION
-from repstore.spec import LayerKey
-from repstore.storage.catalog import Catalog
+from repstore.results import SHOWN_ROWS, ResultTable
+from repstore.run_views import Run, view_of
+from repstore.spec import MEMORY, LayerKey
+from repstore.sql import session_of
+from repstore.storage.catalog import Catalog, Session
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
-from repstore.storage.runs import open_store
+from repstore.storage.processes import of_process
+from repstore.storage.runs import format_of, open_store
 from repstore.storage.transformed import through
 from repstore.storage.vectors import LayerVectors
 
@@ -50,7 +53,11 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
 
 
 class Store(Probes, Neighborhoods, Comparisons, Applying):
-    """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement."""
+    """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement.
+
+    In another process, forked or unpickled there, it opens anew when it is first asked, and sees what is
+    committed by then.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -69,6 +76,10 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
     ) -> None:
         self.close()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is pickled: where it is, and through what it is seen; what it remembers stays behind.
+        return {name: vars(self)[name] for name in ("_layout", "_catalog", "_lookup", "_transform")}
+
     def __fspath__(self) -> str:
         """Its folder, so that an open store can be given wherever the path of one is asked for.
 
@@ -83,8 +94,24 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         return str(self._layout.root)
 
     def __repr__(self) -> str:
-        seen = "" if self._transform is None else f", transform={self._transform!r}"
-        return f"Store({str(self._layout.root)!r}, runs={list(self._lookup.labels.values())}{seen})"
+        return self._shown().to_text(SHOWN_ROWS)
+
+    def _repr_html_(self) -> str:
+        return self._shown()._repr_html_()
+
+    def _shown(self) -> ResultTable:
+        """The runs, and what to do with them."""
+        seen = "" if self._transform is None else f', seen through "{self._transform}"'
+        title = f"Store {self._layout.root}{seen}"
+        try:
+            runs = self.runs().table
+        except StoreError as error:  # closed, above all; what a debugger shows must not fail
+            return ResultTable(pa.table({}), title, notes=[str(error)])
+        if not len(runs):
+            return ResultTable(pa.table({}), title, notes=["It has no runs yet."])
+        columns = ["run", "corpus", "n_vectors", "n_layers", "d_model"]
+        more = f"store.run({runs['run'][0].as_py()!r}) has its layers and words; store.words() finds words."
+        return ResultTable(runs.select(columns), title, notes=[more])
 
     def close(self) -> None:
         """Close the store."""
@@ -142,7 +169,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
             self._lookup.labels[row["run_id"]]: self._account(row)
             for row in self._lookup.run_rows.to_pylist()
         }
-        of_store = {"path": self._layout.root, "format": FORMAT_VERSION, **totals}
+        of_store = {"path": self._layout.root, "format": format_of(self._layout), **totals}
         rows = [
             {"run": run, "property": name, "value": str(value)}
             for run, values in ({None: of_store} | accounts).items()
@@ -178,11 +205,26 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         text: str | None = None,
         limit: int | None = None,
     ) -> ResultTable:
-        """Words with the given properties, each with its text; `text` may be a part of it."""
+        """Words with the given properties, each with its text; `text` may be a part of it.
+
+        If none has them, a note says which property is not to be found, and what comes closest.
+        """
         wanted = {"form": form, "lemma": lemma, "pos": pos, "sense": sense, "text": text}
         table = self._lookup.words(limit, **wanted)
         given = ", ".join(f"{name}={value}" for name, value in wanted.items() if value is not None)
-        return ResultTable(table, f"Words with {given}" if given else "Words")
+        notes = () if len(table) or not given else (self._lookup.why_no_words(**wanted),)
+        return ResultTable(table, f"Words with {given}" if given else "Words", notes=notes)
+
+    def run(self, name: str | None = None) -> Run:
+        """A run by its name, ``name@corpus`` or run_id: ``store.run("smollm2/base")[8].vectors``.
+
+        The only one, if no name is given.
+
+        Raises:
+            ArgumentError: no name is given and there is not exactly one run.
+            NotFoundError: no such run, or several.
+        """
+        return view_of(self._lookup, name)
 
     def vectors(self, *, layer: LayerKey, run: str | None = None) -> LayerVectors:
         """One layer's word vectors, mapped, mixed or transformed: ``.word_ids`` and ``.values``.
@@ -193,22 +235,43 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layer(layer))
 
-    def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
-        """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, and the
-        view vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a).
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        memory: int = MEMORY,
+        threads: int | None = None,
+    ) -> ResultTable:
+        """Ask in SQL, as DuckDB speaks it. Nothing can be changed, and nothing read but the store.
+
+        Tables: runs, corpora, texts, words, pairs, edges, skipped, parts (`tables` lists their columns), and
+        the view vectors(run, layer, word_id, vector), which reads only the layers that a filter leaves.
+        Functions: cosine(a, b), dot(a, b), l2(a, b), norm(a), vector(word_id, run, layer), the aggregate
+        centroid(vector), and the tables similarity(run, layer := NULL) and
+        neighbors(word_id, run, layer, k := 10). Ctrl-C stops a query.
 
         Args:
             query: one SELECT statement.
             parameters: values for ``?`` in the query, or for ``$name``.
+            memory: bytes that the query may take; one that needs more fails.
+            threads: how many it may use; as many as there are processors, if not given.
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
             ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
+        table = self._session.select(query, parameters, memory=memory, threads=threads or n_processors())
+        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+
+    def tables(self) -> ResultTable:
+        """What can be asked about in SQL: a row for each column of each table, with its type."""
+        return ResultTable(self._session.columns(), f"Tables of {self._layout.root}")
+
+    @of_process
+    def _session(self) -> Session:
         if self._transform is not None:
             raise ArgumentError(
                 f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
             )
-        values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        table = self._catalog.select(query, values, self._lookup.labels)
-        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+        return session_of(self._catalog, self._lookup)

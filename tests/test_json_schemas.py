@@ -86,6 +86,8 @@ def objects(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from objects(value)
     if "items" in schema:
         yield from objects(schema["items"])
+    for value in schema.get("$defs", {}).values():
+        yield from objects(value)
 
 
 def without_a_key(value: Any) -> Iterator[Any]:
@@ -156,7 +158,7 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("store", {"format_version": 2}),
+        ("store", {"format_version": 1}),
         ("store", {"checksum": "00"}),
         ("corpus", {"n_words": 0}),
         ("corpus", {"n_edges": -1}),
@@ -165,6 +167,7 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("run", {"group": []}),
         ("run", {"rows_per_part": 8193}),
         ("run", {"name": ""}),
+        ("run", {"origin": "found"}),
         ("part", {"n_words": 0}),
         ("part", {"file": None}),
         ("part", {"file": "../parts/part-00000.parquet"}),
