@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +9,6 @@ import typer
 
 from repstore.cli.options import LayersOption, RunOption, StorePath, TransformOption, WhereOption, layers_of
 from repstore.cli.render import PATIENCE, show_export, showing_progress
-from repstore.cli.signals import TerminatedError, sigterm_interrupts
 from repstore.spec import ExportFormat, StoredDType
 
 
@@ -37,7 +33,7 @@ def export(
     """
     import repstore
 
-    with _nothing_left(), showing_progress(PATIENCE) as progress:
+    with showing_progress(PATIENCE) as progress:
         report = repstore.export(
             store,
             out,
@@ -50,14 +46,3 @@ def export(
             progress=progress,
         )
     show_export(report)
-
-
-@contextmanager
-def _nothing_left() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end with nothing written."""
-    try:
-        with sigterm_interrupts():
-            yield
-    except KeyboardInterrupt as stop:
-        print("\nInterrupted; nothing is written.", file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stop, TerminatedError) else 130) from None

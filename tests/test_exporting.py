@@ -339,6 +339,9 @@ class Unsteady(MadeLayer):
     described = "A test"
     d_model = 2
 
+    def __reduce__(self):
+        return Unsteady, (self.layer, self._stored)
+
     def make(self, rows):
         return (rows[:, None] + rows.sum() * np.ones(2)).astype(np.float32)
 
