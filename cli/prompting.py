@@ -16,8 +16,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers.sql import SqlLexer
 
-from repstore.cli.suggesting import Names, suggestions
 from repstore.cli.dots import command_suggestions
+from repstore.cli.suggesting import Names, suggestions
 
 PROMPT, CONTINUED = "repstore> ", "     ...> "
 HISTORY = "sql_history"

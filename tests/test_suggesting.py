@@ -2,8 +2,8 @@
 
 import pytest
 
-from repstore.cli.suggesting import Names, suggestions
 from repstore.cli.dots import command_suggestions
+from repstore.cli.suggesting import Names, suggestions
 
 NAMES = Names(
     tables={
