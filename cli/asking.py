@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli.options import FormatOption, StorePath, open_store
-from repstore.cli.render import show
+from repstore.cli.options import FormatOption, SaveOption, StorePath, open_store
+from repstore.cli.render import keep, show
 
 
 def runs(store: StorePath, format: FormatOption = "table") -> None:
@@ -53,9 +53,12 @@ def sql(
     store: StorePath,
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],
     format: FormatOption = "table",
+    save: SaveOption = None,
 ) -> None:
-    """Ask in SQL: tables runs corpora texts words pairs edges skipped parts, and the view vectors.
+    """Ask in SQL: tables runs corpora texts words pairs edges skipped parts results, and the view vectors.
 
     Example: repstore sql store/ "SELECT lemma, count(*) AS uses FROM words GROUP BY lemma"
     """
-    show(open_store(store).sql(query), format)
+    result = open_store(store).sql(query)
+    show(result, format)
+    keep(result, store, save)

@@ -12,6 +12,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     PlotOption,
+    SaveOption,
     SpaceOption,
     StorePath,
     TransformOption,
@@ -22,7 +23,7 @@ from repstore.cli.options import (
     open_store,
     runs_of,
 )
-from repstore.cli.render import PATIENCE, show, showing_progress
+from repstore.cli.render import PATIENCE, keep, show, showing_progress
 from repstore.spec import Correlation, Estimator, Measure, Similarity
 
 RunsOption = Annotated[
@@ -66,6 +67,7 @@ def compare(
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Compare every layer of a run with every layer of it, or of another run.
 
@@ -89,6 +91,7 @@ def compare(
             progress=progress,
         )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 def compare_with(
@@ -104,6 +107,7 @@ def compare_with(
     where: WhereOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Correlate the cosines of each layer with similarities of words from elsewhere.
 
@@ -116,6 +120,7 @@ def compare_with(
         table, run=runs_of(opened, run), layer=layers_of(layers), standardize=standardize, where=where
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 def geometry(
@@ -140,6 +145,7 @@ def geometry(
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Measure how the word vectors of each layer lie: anisotropy, norms, rank, dimension, senses, ...
 
@@ -160,3 +166,4 @@ def geometry(
             progress=progress,
         )
     show(result, format, plot)
+    keep(result, store, save)

@@ -11,13 +11,14 @@ from repstore.cli.options import (
     FormatOption,
     LayersOption,
     PlotOption,
+    SaveOption,
     SpaceOption,
     StorePath,
     TransformOption,
     layers_of,
     open_store,
 )
-from repstore.cli.render import show
+from repstore.cli.render import keep, show
 from repstore.spec import Clustering, LayerKey, Standardize, Target, Threshold, is_mix
 
 SecondRunOption = Annotated[
@@ -87,6 +88,7 @@ def wic(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Same sense or not: are cosines higher where it is the same?
 
@@ -108,6 +110,7 @@ def wic(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command()
@@ -128,6 +131,7 @@ def pairs(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Ratings where the corpus has them, else labels: are cosines higher where meanings are closer?
 
@@ -149,6 +153,7 @@ def pairs(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command("knn-wsd")
@@ -167,6 +172,7 @@ def knn_wsd(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Have the nearest words of the same lemma the sense of the word?
 
@@ -186,6 +192,7 @@ def knn_wsd(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command("centroid-wsd")
@@ -203,6 +210,7 @@ def centroid_wsd(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Is the nearest mean vector of a sense that of the sense of the word?
 
@@ -221,6 +229,7 @@ def centroid_wsd(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command("wsi")
@@ -238,6 +247,7 @@ def wsi(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Do clusters of the words of a lemma agree with its senses?
 
@@ -256,6 +266,7 @@ def wsi(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 def _against(given: str | None) -> str | int | tuple[str, LayerKey] | None:

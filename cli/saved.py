@@ -11,6 +11,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     RunOption,
+    SaveOption,
     StorePath,
     TransformOption,
     WhereOption,
@@ -19,7 +20,7 @@ from repstore.cli.options import (
     open_store,
 )
 from repstore.cli.probes import RunsOption
-from repstore.cli.render import say_removed, show
+from repstore.cli.render import keep, say_removed, show
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the probe, such as pos-linear.")]
 
@@ -68,6 +69,7 @@ def apply(
     seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
+    save: SaveOption = None,
 ) -> None:
     """Apply a trained probe that was kept to other words, layers or runs.
 
@@ -88,3 +90,4 @@ def apply(
         memory=bytes_of(memory),
     )
     show(result, format)
+    keep(result, store, save)

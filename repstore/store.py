@@ -14,8 +14,10 @@ import pyarrow as pa
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
 from repstore.errors import ArgumentError
+from repstore.kept_results import Results
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
+from repstore.provenance import question
 from repstore.results import ResultTable
 from repstore.schemas import FORMAT_VERSION
 from repstore.spec import LayerKey
@@ -49,7 +51,7 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
     return Store(open_store(Path(path).absolute()))
 
 
-class Store(Probes, Neighborhoods, Comparisons, Applying):
+class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
     """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, layout: Layout) -> None:
@@ -193,9 +195,11 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layer(layer))
 
+    @question
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
-        """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, and the
-        view vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a).
+        """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, results, and the
+        view vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a), and
+        result('NAME'), the rows of a result that is kept.
 
         Args:
             query: one SELECT statement.
@@ -210,5 +214,5 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
                 f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
             )
         values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        table = self._catalog.select(query, values, self._lookup.labels)
+        table = self._catalog.select(query, values, self._lookup.labels, self.results().table)
         return ResultTable(table, "Result of SQL", provenance={"sql": query})

@@ -20,6 +20,7 @@ from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, syn
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
 from repstore.storage.runs import read_runs
+from repstore.storage.saved_results import result_macro
 
 INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -150,6 +151,7 @@ class Catalog:
         self._connection.execute("SET enable_progress_bar = false")
         self._connection.execute("SET python_enable_replacements = false")
         self._has_vectors = False
+        self._results: pa.Table | None = None
 
     def close(self) -> None:
         """Close the connection."""
@@ -208,13 +210,15 @@ class Catalog:
         sql: str,
         parameters: Sequence[Any] | dict[str, Any],
         labels: Mapping[str, str],
+        results: pa.Table,
     ) -> pa.Table:
-        """Run a user's query, which may read the catalog and the view ``vectors``.
+        """Run a user's query, which may read the catalog, the view ``vectors`` and results that are kept.
 
         Args:
             sql: one SELECT statement (or WITH, FROM, VALUES, SHOW, DESCRIBE, EXPLAIN).
             parameters: values for ``?`` or ``$name``.
             labels: what ``vectors`` calls each run, by run_id.
+            results: the table of results, as it is now.
 
         Raises:
             QueryError: it is not one such statement, or DuckDB refuses it.
@@ -225,6 +229,7 @@ class Catalog:
                 if not self._has_vectors:
                     self._create_vectors(labels)
                     self._has_vectors = True
+                self._show_results(results)
                 table = self._connection.sql(sql, params=parameters).to_arrow_table()
             return table.rename_columns(_distinct(table.column_names))
         except duckdb.ConnectionException:
@@ -268,7 +273,15 @@ class Catalog:
         body = " UNION ALL ".join(selects) or VIEW_OF_NOTHING
         self._connection.execute(f"CREATE VIEW memory.main.vectors AS {body}")
         self._connection.execute(MACROS)
+        self._connection.execute(result_macro(_quoted(str(self._layout.results))))
         self._connection.execute("SET lock_configuration = true")
+
+    def _show_results(self, results: pa.Table) -> None:
+        """The table ``results``, anew if something was saved or dropped since it was last asked about."""
+        if self._results is None or not self._results.equals(results):
+            self._connection.execute("DROP TABLE IF EXISTS memory.main.results")
+            self._connection.from_arrow(results).create("memory.main.results")
+            self._results = results
 
 
 def _explained(sql: str) -> str:
