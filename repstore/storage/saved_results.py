@@ -88,16 +88,16 @@ def as_json(value: Any) -> Any:
     return str(value) if isinstance(value, PurePath | Decimal | date) else repr(value)
 
 
-def parquet_of(table: pa.Table, about: Mapping[str, Any]) -> memoryview:
-    """The bytes of a Parquet file of rows, with what is said `about` them in its metadata.
+def parquet_of(table: pa.Table, about: Mapping[str, Any] | None) -> memoryview:
+    """The bytes of a Parquet file of rows, with what is said `about` them in its metadata, if it is given.
 
     Raises:
         ArgumentError: Parquet has no such column.
     """
     sink = pa.BufferOutputStream()
-    whole = table.combine_chunks().replace_schema_metadata({METADATA: json.dumps(about)})
+    metadata = None if about is None else {METADATA: json.dumps(about)}
     try:
-        pq.write_table(whole, sink)
+        pq.write_table(table.combine_chunks().replace_schema_metadata(metadata), sink)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise ArgumentError(f"The rows cannot be written to a Parquet file: {error}") from None
     return memoryview(sink.getvalue())
@@ -117,7 +117,7 @@ def written_as(table: pa.Table, about: Mapping[str, Any]) -> tuple[SavedResult, 
     Raises:
         ArgumentError: Parquet cannot hold it.
     """
-    data = parquet_of(table, about)
+    data = parquet_of(table, None)  # so that their digest is of the rows alone
     return SavedResult(len(table), data.nbytes, sha256(data).hexdigest(), **about), data
 
 
