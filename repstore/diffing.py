@@ -42,7 +42,7 @@ def diff(
     _check_questions(a, b)
     tables = alike(first.table, second.table)
     matched = match((first, second), tables, (name_a, name_b), on)
-    main = _main(first)
+    main, ends = _main(first), _ends(first)
     numbers = _numbers(tables, matched.on, main)
     figure = _figure(first, second, [name for name in main if name in numbers], matched.on)
     by = f"matched by {', '.join(matched.on)}" if matched.on else "one in each"
@@ -55,10 +55,10 @@ def diff(
         *_notes_on_provenance(first, second),
         *(f'"{name}" is stale: a run that it is of has other parts by now.' for name in stale),
     ]
-    if _ends(first):
+    if ends:
         notes.append("Intervals are those of each result by itself; there is none for a change.")
     return ResultTable(
-        pa.table(_columns(tables, matched, [name for name in numbers if name not in _ends(first)], main)),
+        pa.table(_columns(tables, matched, numbers, main, ends)),
         f"{name_b} less {name_a}: {second.title}",
         units={
             name + end: second.units[name]
@@ -119,21 +119,25 @@ def _numbers(tables: tuple[pa.Table, pa.Table], keys: Sequence[str], main: Seque
 
 
 def _columns(
-    tables: tuple[pa.Table, pa.Table], matched: Match, subtracted: Sequence[str], main: Sequence[str]
+    tables: tuple[pa.Table, pa.Table],
+    matched: Match,
+    numbers: Sequence[str],
+    main: Sequence[str],
+    ends: set[str],
 ) -> dict[str, pa.ChunkedArray]:
-    """The columns of the answer, what the results are about first."""
+    """The columns of the answer: what the results are about, its intervals, and all else."""
     a, b = (table.take(rows) for table, rows in zip(tables, matched.rows, strict=True))
     of_a, of_b = map(pc.is_valid, matched.rows)
     is_both = pc.and_(of_a, of_b)
     columns = {key: pc.coalesce(a[key], b[key]) for key in matched.on}
     passed = {*matched.on, *(name for name, *_ in matched.differing)}
     common = [name for name in a.column_names if name in b.column_names and name not in passed]
-    for name in sorted(common, key=lambda name: name not in main):
+    for name in sorted(common, key=lambda name: (name not in main, name not in ends)):
         if name not in main and a[name].filter(is_both).equals(b[name].filter(is_both)):
             columns[name] = pc.if_else(of_a, a[name], b[name])
             continue
         columns |= {name + A: a[name], name + B: b[name]}
-        if name in subtracted:
+        if name in numbers and name not in ends:
             one, other = (_subtractable(table[name]) for table in (a, b))
             columns[name + CHANGE] = pc.subtract(other, one)
     return columns | {FOUND_IN: pc.if_else(is_both, "both", pc.if_else(of_a, "a", "b"))}
@@ -202,7 +206,8 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from _leaves(one, "" if key in (ASKED, "arguments") else f"{prefix}{key}.")
         elif isinstance(one, list) and one and all(isinstance(item, dict) for item in one):
             for n, item in enumerate(one):
-                yield from _leaves(item, f"{prefix}{key}[{n}].")
+                told = {name: value for name, value in item.items() if name != "run"}  # an argument says it
+                yield from _leaves(told, f"{prefix}{key}[{n}].")
         else:
             yield prefix + key, one
 

@@ -55,7 +55,14 @@ class Figure:
         if said is None:
             return None
         panels = [(y, band and tuple(band)) for y, band in said["panels"]]
-        return cls(**{**said, "band": said["band"] and tuple(said["band"]), "panels": panels, "also": tuple(said["also"])})
+        return cls(
+            **{
+                **said,
+                "band": said["band"] and tuple(said["band"]),
+                "panels": panels,
+                "also": tuple(said["also"]),
+            }
+        )
 
 
 @dataclass(frozen=True, repr=False)
