@@ -58,6 +58,7 @@ for command in (
     asking.sql,
     upkeep.verify,
     upkeep.repair,
+    upkeep.migrate,
     upkeep.audit,
     making.demo,
 ):

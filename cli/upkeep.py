@@ -37,6 +37,17 @@ def repair(store: StorePath) -> None:
         print(line)
 
 
+def migrate(store: StorePath) -> None:
+    """Bring a store that an older repstore wrote up to the present format; vectors stay as they are.
+
+    Example: repstore migrate store/
+    """
+    import repstore
+
+    for line in repstore.migrate(store) or ["Nothing to do: the store has the present format."]:
+        print(line)
+
+
 def audit(
     store: StorePath,
     run: RunOption = None,

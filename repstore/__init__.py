@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from repstore.storage.vectors import LayerVectors
     from repstore.store import Store, open
     from repstore.transforming import drop_transform, fit_transform, list_transforms, show_transform
-    from repstore.upkeep import repair, verify
+    from repstore.upkeep import migrate, repair, verify
 
 __version__ = version("repstore")
 
@@ -61,6 +61,7 @@ _HOMES = {
     "list_mixes": "repstore.mixing",
     "list_probes": "repstore.kept_probes",
     "list_transforms": "repstore.transforming",
+    "migrate": "repstore.upkeep",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
     "save_result": "repstore.kept_results",
@@ -96,6 +97,7 @@ __all__ = [
     "list_mixes",
     "list_probes",
     "list_transforms",
+    "migrate",
     "open",
     "repair",
     "reproduce",

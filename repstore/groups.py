@@ -83,6 +83,7 @@ def start_runs(
                 group=like.group if like else companions,
                 n_words=corpus.n_words,
                 rows_per_part=rows_per_part(spec.model.n_layers, spec.model.d_model),
+                origin="encoded",
             ),
         )
     groups = dict.fromkeys(read_run(layout, spec.run_id).group for *_, spec in runs)

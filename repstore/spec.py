@@ -52,6 +52,7 @@ PairFeature = Literal["difference", "product", "concat", "cosine"]
 SplitBy = Literal["lemma", "text"]
 MatrixKey = Literal["word_id", "form", "lemma", "sense", "text_id", "text"]
 MixKind = Literal["scalar", "attention"]
+Origin = Literal["encoded", "imported"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite"]
 MEMORY = 2 << 30
 """Bytes of memory that a command may take to work in, unless it is told otherwise."""
@@ -191,7 +192,7 @@ class RunInfo:
     """What ``run.json`` says: the spec, the numerical contract, and the plan of parts.
 
     `template` is the template as it was asked for. `group` lists the runs that are encoded together with this
-    one (itself included).
+    one (itself included). `origin` says whether a model was run for its vectors, or they were made elsewhere.
     """
 
     run_id: str
@@ -203,6 +204,7 @@ class RunInfo:
     group: tuple[str, ...]
     n_words: int
     rows_per_part: int
+    origin: Origin
 
     @property
     def n_parts(self) -> int:

@@ -19,13 +19,12 @@ from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.provenance import question
 from repstore.results import ResultTable
-from repstore.schemas import FORMAT_VERSION
 from repstore.spec import LayerKey
 from repstore.storage.catalog import Catalog
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
-from repstore.storage.runs import open_store
+from repstore.storage.runs import format_of, open_store
 from repstore.storage.transformed import through
 from repstore.storage.vectors import LayerVectors
 
@@ -144,7 +143,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
             self._lookup.labels[row["run_id"]]: self._account(row)
             for row in self._lookup.run_rows.to_pylist()
         }
-        of_store = {"path": self._layout.root, "format": FORMAT_VERSION, **totals}
+        of_store = {"path": self._layout.root, "format": format_of(self._layout), **totals}
         rows = [
             {"run": run, "property": name, "value": str(value)}
             for run, values in ({None: of_store} | accounts).items()

@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from repstore.errors import StoreNotFoundError
 from repstore.results import ResultTable
+from repstore.storage import migration
 from repstore.storage import repair as mending
 from repstore.storage import verify as verification
 from repstore.storage.layout import Layout
-from repstore.storage.lock import writing
+from repstore.storage.lock import holding
+from repstore.storage.runs import open_store
 
 
 def verify(path: str | Path, *, progress: Callable[[str], None] = lambda _: None) -> ResultTable:
@@ -48,8 +50,25 @@ def repair(path: str | Path) -> list[str]:
         StoreError: ``store.json`` itself is damaged.
     """
     layout = _layout(path)
-    with writing(layout):
+    with holding(layout):  # of any format: a store has to be sound to be migrated
         return mending.repair(layout)
+
+
+def migrate(path: str | Path) -> list[str]:
+    """Bring a store of an older format up to the present one. Its parts and corpora stay as they are.
+
+    It may be interrupted at any instant: the store can be read, and the same call completes it.
+
+    Returns:
+        What each step brought, a line each; none if the store has the present format.
+
+    Raises:
+        StoreNotFoundError, StoreVersionError: there is no store, or it is of a newer format.
+        StoreLockedError: another process is writing to the store.
+    """
+    layout = open_store(Path(path).absolute())
+    with holding(layout):
+        return migration.migrate(layout)
 
 
 def _layout(path: str | Path) -> Layout:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the layout described in docs/format.md; a store of a newer version is refused."""
+
+PART_FORMAT = 1
+"""What parts say their format is: the first store version whose parts have these very bytes."""
 
 MAX_PART_ROWS = 8192
 """Most words in one part."""

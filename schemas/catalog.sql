@@ -53,6 +53,7 @@ CREATE TABLE edges (
 CREATE TABLE runs (
     run_id      VARCHAR PRIMARY KEY,
     name        VARCHAR NOT NULL,
+    origin      VARCHAR NOT NULL,
     model       VARCHAR NOT NULL,
     template    VARCHAR NOT NULL,
     reading     VARCHAR NOT NULL,

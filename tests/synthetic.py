@@ -112,6 +112,7 @@ def _write_run(layout: Layout, corpus: CorpusInfo, run: SyntheticRun) -> None:
         group=(spec.run_id,),
         n_words=corpus.n_words,
         rows_per_part=run.rows_per_part,
+        origin="encoded",
     )
     write_run(layout, info)
     for part in range(info.n_parts if run.n_committed is None else run.n_committed):

@@ -161,7 +161,7 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("store", {"format_version": 2}),
+        ("store", {"format_version": 1}),
         ("store", {"checksum": "00"}),
         ("corpus", {"n_words": 0}),
         ("corpus", {"n_edges": -1}),
@@ -170,6 +170,7 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("run", {"group": []}),
         ("run", {"rows_per_part": 8193}),
         ("run", {"name": ""}),
+        ("run", {"origin": "found"}),
         ("part", {"n_words": 0}),
         ("part", {"file": None}),
         ("part", {"file": "../parts/part-00000.parquet"}),

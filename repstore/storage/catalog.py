@@ -13,17 +13,17 @@ import duckdb
 import pyarrow as pa
 
 from repstore.errors import QueryError, StoreDamagedError, StoreError
-from repstore.schemas import catalog_ddl, layer_column
+from repstore.schemas import FORMAT_VERSION, catalog_ddl, layer_column
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpora
 from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, sync_file, unwritten, write_json
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
-from repstore.storage.runs import read_runs
+from repstore.storage.runs import format_of, read_runs
 from repstore.storage.saved_results import result_macro
 
 INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?, ?)"
-INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LISTED_PARTS = """
 SELECT runs.run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE part IS NOT NULL), []) AS shas
@@ -112,7 +112,7 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
     connection.execute(
         INSERT_RUN,
         [
-            *(run.run_id, run.name, spec.model.name, spec.template, spec.reading, spec.pooling),
+            *(run.run_id, run.name, run.origin, spec.model.name, spec.template, spec.reading, spec.pooling),
             *(spec.dtype, spec.corpus_id, run.corpus, run.n_words),
             *(spec.model.n_layers, spec.model.d_model, run.n_parts, len(parts)),
             *(sum(p.n_words for p in parts), sum(p.n_skipped for p in parts)),
@@ -133,9 +133,9 @@ class Catalog:
         self._turn = RLock()  # a connection answers one query at a time
         self._connection = duckdb.connect(":memory:")
         try:
-            if layout.catalog.exists():
+            if layout.catalog.exists() and format_of(layout) == FORMAT_VERSION:
                 self._connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
-            else:  # a reader writes nothing, so it builds a catalog for itself
+            else:  # lost, or of an older format; a reader writes nothing, so it builds one for itself
                 self._connection.execute("ATTACH ':memory:' AS store")
                 self._connection.execute("USE store")
                 _build(self._connection, layout)

@@ -15,6 +15,7 @@ import filelock
 from repstore.errors import StoreError, StoreLockedError
 from repstore.storage.files import make_folder, unwritten
 from repstore.storage.layout import Layout
+from repstore.storage.runs import check_format
 
 PATIENCE = 0.2
 """Seconds after which a lock counts as held by a writer: `writer_of` holds it for an instant, too."""
@@ -22,7 +23,20 @@ PATIENCE = 0.2
 
 @contextmanager
 def writing(layout: Layout) -> Iterator[None]:
-    """Hold the writer lock of a store; its folder is made if there is none.
+    """Hold the writer lock of a store of the present format, or of a folder that is to become one.
+
+    Raises:
+        StoreVersionError: the store has an older format.
+        StoreError, StoreLockedError: as `holding`.
+    """
+    with holding(layout):
+        check_format(layout)
+        yield
+
+
+@contextmanager
+def holding(layout: Layout) -> Iterator[None]:
+    """Hold the writer lock of a store, whatever its format; its folder is made if there is none.
 
     The operating system releases the lock when the process ends, however it ends.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from repstore.errors import StoreDamagedError
-from repstore.schemas import FORMAT_VERSION, WORD_ID, layer_column
+from repstore.schemas import PART_FORMAT, WORD_ID, layer_column
 from repstore.storage import parquet
 from repstore.storage.files import write_durably
 
@@ -35,7 +35,7 @@ def write_part(
         The number of bytes and their SHA-256.
     """
     about = {
-        "format": FORMAT_VERSION,
+        "format": PART_FORMAT,
         "run_id": run_id,
         "part": part,
         "n_layers": len(layers),

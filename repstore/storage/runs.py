@@ -8,6 +8,7 @@ from typing import Any
 
 from repstore.errors import StoreError, StoreNotFoundError, StoreVersionError
 from repstore.schemas import FORMAT_VERSION
+from repstore.schemas.migrations import migrated
 from repstore.spec import ModelIdentity, RunInfo, RunSpec
 from repstore.storage.files import TEMPORARY, read_json, write_json
 from repstore.storage.layout import Layout
@@ -17,11 +18,11 @@ def check_place(root: Path) -> None:
     """Refuse a place where no store is and none can be made.
 
     Raises:
-        StoreError: the folder holds something else, or a store of a newer version.
+        StoreError: the folder holds something else, or a store of another format.
     """
     _check_path(root)
     if Layout(root).marker.exists():
-        open_store(root)
+        check_format(open_store(root))
         return
     for place in (root, *root.absolute().parents):
         if place.is_file():
@@ -36,7 +37,34 @@ def create_store(root: Path) -> None:
     """Make a store at `root`, if there is none."""
     layout = Layout(root)
     if not layout.marker.exists():
-        write_json(layout.marker, {"format_version": FORMAT_VERSION})
+        write_marker(layout)
+
+
+def write_marker(layout: Layout) -> None:
+    """Say that a store is of the present format."""
+    write_json(layout.marker, {"format_version": FORMAT_VERSION})
+
+
+def format_of(layout: Layout) -> int:
+    """The format of a store; the present one, if its marker is lost."""
+    if not layout.marker.exists():
+        return FORMAT_VERSION
+    version: int = read_json(layout.marker)["format_version"]
+    return version
+
+
+def check_format(layout: Layout) -> None:
+    """Refuse to write to a store of an older format.
+
+    Raises:
+        StoreVersionError: it is one.
+    """
+    version = format_of(layout)
+    if version < FORMAT_VERSION:
+        raise StoreVersionError(
+            f"{layout.root} has format {version}: it can be read, and written to once it has format "
+            f'{FORMAT_VERSION}. Bring it there with "repstore migrate".'
+        )
 
 
 def open_store(root: Path) -> Layout:
@@ -50,7 +78,7 @@ def open_store(root: Path) -> Layout:
     layout = Layout(root)
     if not layout.marker.exists():
         raise StoreNotFoundError(f'No store at {root}. Make one with "repstore ingest".')
-    version = read_json(layout.marker)["format_version"]
+    version = format_of(layout)
     if version > FORMAT_VERSION:
         raise StoreVersionError(
             f"{root} has format {version}; this repstore reads up to {FORMAT_VERSION}. Upgrade repstore."
@@ -101,7 +129,8 @@ def read_run(layout: Layout, run_id: str) -> RunInfo:
     return _run(read_json(layout.run(run_id).info))
 
 
-def _run(value: dict[str, Any]) -> RunInfo:
+def _run(document: dict[str, Any]) -> RunInfo:
+    value = migrated("run", document)
     spec = value["spec"]
     model = ModelIdentity(**spec["model"])
     return RunInfo(**value | {"spec": RunSpec(**spec | {"model": model}), "group": tuple(value["group"])})
