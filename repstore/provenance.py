@@ -44,6 +44,9 @@ FILES = ("label", "matrix", "table")
 NOT_RECORDED = ("progress",)
 """Arguments that do not bear on the answer."""
 
+OF_ANY_RUN = ("sql",)
+"""Questions that may read any run, so that all are recorded."""
+
 
 class Asking(Protocol):
     """Whoever answers questions about a store."""
@@ -94,9 +97,8 @@ def asking(
 
     The provenance then has under ``asked``: the ``question`` (the method's name), its ``arguments``, the
     ``runs`` that it looked up (each with its run_id, corpus and a digest of its parts), the ``mixes`` among
-    the layers, and ``files`` by their SHA-256. If it looked up none, as SQL does, all runs are recorded. So
-    the same question to the same store has the same provenance; when, how long and by which versions it was
-    answered is apart, in ``made``.
+    the layers, and ``files`` by their SHA-256. So the same question to the same store has the same
+    provenance; when, how long and by which versions it was answered is apart, in ``made``.
 
     Args:
         lookup: where runs are found.
@@ -114,7 +116,7 @@ def asking(
             asked = {
                 "question": method,
                 "arguments": said,
-                "runs": lookup.contents_of(runs),
+                "runs": lookup.contents_of({} if method in OF_ANY_RUN else runs),
                 "mixes": _mixes(lookup, runs, said),
                 "files": _files(arguments),
             }

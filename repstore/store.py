@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
 
+from repstore.analysis.scan import n_processors
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
 from repstore.errors import ArgumentError
@@ -19,8 +20,9 @@ from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.provenance import question
 from repstore.results import ResultTable
-from repstore.spec import LayerKey
-from repstore.storage.catalog import Catalog
+from repstore.spec import MEMORY, LayerKey
+from repstore.sql import session_of
+from repstore.storage.catalog import Catalog, Session
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
@@ -108,6 +110,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
             )
         other = copy(self)
         other._transform = name
+        other.__dict__.pop("_session", None)
         other._lookup = Lookup(self._layout, self._catalog, partial(through, name=name))
         return other
 
@@ -195,23 +198,45 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
         return opened.vectors.layer(opened.layer(layer))
 
     @question
-    def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
-        """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, results, and the
-        view vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a), and
-        result('NAME'), the rows of a result that is kept.
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        memory: int = MEMORY,
+        threads: int | None = None,
+    ) -> ResultTable:
+        """Ask in SQL, as DuckDB speaks it. Nothing can be changed, and nothing read but the store.
+
+        Tables: runs, corpora, texts, words, pairs, edges, skipped, parts (`tables` lists their columns), and
+        the view vectors(run, layer, word_id, vector), which reads only the layers that a filter leaves.
+        Functions: cosine(a, b), dot(a, b), l2(a, b), norm(a), vector(word_id, run, layer), the aggregate
+        centroid(vector), and the tables similarity(run, layer := NULL) and
+        neighbors(word_id, run, layer, k := 10). Results that are kept: the table results, and the rows of
+        each as result('NAME'). Ctrl-C stops a query.
 
         Args:
             query: one SELECT statement.
             parameters: values for ``?`` in the query, or for ``$name``.
+            memory: bytes that the query may take; one that needs more fails.
+            threads: how many it may use; as many as there are processors, if not given.
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
             ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
+        self._session.show("results", self.results().table)
+        table = self._session.select(query, parameters, memory=memory, threads=threads or n_processors())
+        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+
+    def tables(self) -> ResultTable:
+        """What can be asked about in SQL: a row for each column of each table, with its type."""
+        return ResultTable(self._session.columns(), f"Tables of {self._layout.root}")
+
+    @cached_property
+    def _session(self) -> Session:
         if self._transform is not None:
             raise ArgumentError(
                 f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
             )
-        values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        table = self._catalog.select(query, values, self._lookup.labels, self.results().table)
-        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+        return session_of(self._catalog, self._lookup, self._layout, self.results().table)

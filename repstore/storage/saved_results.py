@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -103,12 +103,13 @@ def parquet_of(table: pa.Table, about: Mapping[str, Any] | None) -> memoryview:
     return memoryview(sink.getvalue())
 
 
-def result_macro(folder: str) -> str:
+def result_macro(folder: Path) -> str:
     """SQL that defines ``result('NAME')``: the rows of a result, read when they are asked for.
 
-    A name that could be a path or a pattern is refused. `folder`: of all results, as a literal of SQL.
+    A name that could be a path or a pattern is refused. `folder`: of all results.
     """
-    return RESULT_MACRO.format(name=FROZEN_NAME.pattern, folder=folder)
+    literal = "'" + str(folder).replace("'", "''") + "'"
+    return RESULT_MACRO.format(name=FROZEN_NAME.pattern, folder=literal)
 
 
 def written_as(table: pa.Table, about: Mapping[str, Any]) -> tuple[SavedResult, memoryview]:
