@@ -20,7 +20,7 @@ results = typer.Typer(no_args_is_help=True)
 def kept_results() -> None:
     """Results that a store keeps, each with all that it was computed from (--save NAME of any question).
 
-    Example: repstore probe wic store/ --run smollm2/base --save wic-base
+    Example: repstore results diff store/ wic-base wic-repeat
     """
 
 

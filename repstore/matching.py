@@ -85,7 +85,9 @@ def match(
         )
     partner = np.full(len(in_a), -1)
     partner[of_a] = of_b
-    only_b = np.setdiff1d(np.arange(len(in_b)), of_b)
+    is_alone = np.ones(len(in_b), bool)
+    is_alone[of_b] = False
+    only_b = np.flatnonzero(is_alone)
     rows_a = np.concatenate([np.arange(len(in_a)), np.full(len(only_b), -1)])
     rows_b = np.concatenate([partner, only_b])
     return Match(keys, differing, (pa.array(rows_a, mask=rows_a < 0), pa.array(rows_b, mask=rows_b < 0)))
@@ -135,12 +137,10 @@ def _tells_apart(table: pa.Table, keys: Sequence[str]) -> bool:
 
 def _codes(tables: tuple[pa.Table, pa.Table], keys: Sequence[str]) -> np.ndarray:
     """A number for each row of both tables, the same for rows with the same values; null is a value, too."""
-    if not keys:
-        return np.zeros(sum(map(len, tables)), np.int64)
-    both = pa.concat_tables([table.select(keys) for table in tables]).combine_chunks()
-    each = [
-        pc.dictionary_encode(both[key].combine_chunks(), null_encoding="encode").indices.to_numpy()
-        for key in keys
-    ]
-    codes: np.ndarray = np.unique(np.stack(each, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
+    both = pa.concat_tables([table.select(keys) for table in tables])
+    codes = np.zeros(sum(map(len, tables)), np.int64)
+    for key in keys:
+        encoded = pc.dictionary_encode(both[key].combine_chunks(), null_encoding="encode")
+        pairs = codes * len(encoded.dictionary) + encoded.indices.to_numpy()
+        codes = np.unique(pairs, return_inverse=True)[1]
     return codes

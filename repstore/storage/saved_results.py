@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -84,7 +84,7 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): as_json(one) for key, one in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, bytes | PurePath):
-        return [as_json(one) for one in value]
+        return [as_json(one) for one in (sorted(value) if isinstance(value, Set) else value)]
     return str(value) if isinstance(value, PurePath | Decimal | date) else repr(value)
 
 
