@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from repstore.cli.options import FormatOption, SaveOption, StorePath, open_store
+from repstore.cli.completing import complete_form, complete_lemma, complete_pos, complete_sense
+from repstore.cli.options import FormatOption, MemoryOption, SaveOption, StorePath, bytes_of, open_store
 from repstore.cli.render import keep, show
+from repstore.cli.saying import remark
 
 
 def runs(store: StorePath, format: FormatOption = "table") -> None:
@@ -29,10 +30,14 @@ def info(store: StorePath, format: FormatOption = "table") -> None:
 
 def words(
     store: StorePath,
-    lemma: Annotated[str | None, typer.Option(help="Lemma of the words.")] = None,
-    form: Annotated[str | None, typer.Option(help="The words as they stand in the text.")] = None,
-    pos: Annotated[str | None, typer.Option(help="Part of speech.")] = None,
-    sense: Annotated[str | None, typer.Option(help="Sense.")] = None,
+    lemma: Annotated[
+        str | None, typer.Option(autocompletion=complete_lemma, help="Lemma of the words.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option(autocompletion=complete_form, help="The words as they stand in the text.")
+    ] = None,
+    pos: Annotated[str | None, typer.Option(autocompletion=complete_pos, help="Part of speech.")] = None,
+    sense: Annotated[str | None, typer.Option(autocompletion=complete_sense, help="Sense.")] = None,
     text: Annotated[str | None, typer.Option(help="Part of their text.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 50,
     format: FormatOption = "table",
@@ -43,22 +48,28 @@ def words(
     """
     found = open_store(store).words(form=form, lemma=lemma, pos=pos, sense=sense, text=text, limit=limit)
     show(found, format)
-    if not len(found):
-        print("No words fit; forms and lemmas are matched as they are written.", file=sys.stderr)
     if len(found) == limit:
-        print(f"The first {limit}; ask for more with --limit.", file=sys.stderr)
+        remark(f"The first {limit}; ask for more with --limit.")
 
 
 def sql(
     store: StorePath,
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],
     format: FormatOption = "table",
+    memory: MemoryOption = "2GB",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most threads; as many as there are processors.", show_default=False),
+    ] = None,
     save: SaveOption = None,
 ) -> None:
     """Ask in SQL: tables runs corpora texts words pairs edges skipped parts results, and the view vectors.
 
-    Example: repstore sql store/ "SELECT lemma, count(*) AS uses FROM words GROUP BY lemma"
+    Functions of vectors are cosine, dot, l2, norm, vector, centroid, similarity and neighbors (docs/sql.md).
+    Nothing can be changed, and no file read or written.
+
+    Example: repstore sql store/ "SELECT layer, avg(cosine) FROM similarity('m/base') GROUP BY layer"
     """
-    result = open_store(store).sql(query)
+    result = open_store(store).sql(query, memory=bytes_of(memory), threads=threads)
     show(result, format)
     keep(result, store, save)

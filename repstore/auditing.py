@@ -52,16 +52,18 @@ def audit(
         by norm of the recomputed vector), the tolerance of the contract, and whether it is kept.
 
     Raises:
+        ArgumentError: the run was imported, not encoded.
         ModelError: the model is not the one that made the run.
     """
-    require_encode()
-    from repstore.encode.plain import plain_model
-
     if sample < 1:
         raise ArgumentError(f"sample is {sample}; audit at least 1 word.")
     layout = open_store(Path(store))
     with looking_up(layout) as lookup:
         opened = lookup.run(run)
+        opened.check_encoded()
+        require_encode()
+        from repstore.encode.plain import plain_model
+
         plain = plain_model(opened, model, device, lambda message: progress(Progress(message)))
         deviations = _deviations(lookup, opened, plain, _sample(opened, sample, seed), progress)
     return _table(opened, deviations, {"run": opened.info.run_id, "sample": sample, "seed": seed})

@@ -41,17 +41,19 @@ def encode_word(
         progress: told what is under way.
 
     Raises:
-        ArgumentError: the word does not stand in the text exactly once, or has no token there.
+        ArgumentError: the word does not stand in the text exactly once, or has no token there; or the run was
+            imported, not encoded.
         ModelError: the model is not the one that made the run.
         MissingExtraError: repstore[encode] is not installed.
     """
-    require_encode()
-    from repstore.encode.plain import plain_model
-
     start, end = _place(word, text)
     layout = open_store(Path(store).absolute())
     with looking_up(layout) as lookup:
         opened = lookup.run(run)
+    opened.check_encoded()
+    require_encode()
+    from repstore.encode.plain import plain_model
+
     spec = opened.info.spec
     template = template_of(spec)
     if not template.render(text, ((start, end),), word, word)[1]:

@@ -21,7 +21,7 @@ from repstore.spec import CorpusInfo, LayerStats, Progress, RunInfo, RunSpec, St
 from repstore.storage import manifest
 from repstore.storage.catalog import publish_catalog
 from repstore.storage.commit import commit_part
-from repstore.storage.corpora import read_rows
+from repstore.storage.corpora import read_words_with_texts
 from repstore.storage.layout import Layout
 from repstore.storage.runs import read_run, write_run
 
@@ -122,7 +122,7 @@ def encode_group(
     for run in runs:
         for part in missing_parts(layout, run):
             lacking.setdefault(part, []).append(run)
-    n_total = sum(len(needing) * _n_words(first, part) for part, needing in lacking.items())
+    n_total = sum(len(needing) * n_words_of(first, part) for part, needing in lacking.items())
     n_done = 0
     views = [view_of(run.spec) for run in runs]
     planned = ahead.blocks if ahead.views == tuple(views) else {}
@@ -130,7 +130,7 @@ def encode_group(
     with ThreadPoolExecutor(max_workers=1) as writer:
         written: Future[None] = writer.submit(lambda: None)
         for part, needing in sorted(lacking.items()):
-            n_here = len(needing) * _n_words(first, part)
+            n_here = len(needing) * n_words_of(first, part)
             word_ids, texts, words = _read_block(layout, first, part)
             tick = partial(_tell, progress, n_done, n_here, n_total)
             plan = planned.pop(part, None) or plan_block(encoder, views, texts, words)
@@ -147,7 +147,7 @@ def _tell(progress: Callable[[Progress], None], n_done: int, n_here: int, n_tota
     progress(Progress("Encoding", n_done + round(share * n_here), n_total))
 
 
-def _n_words(run: RunInfo, part: int) -> int:
+def n_words_of(run: RunInfo, part: int) -> int:
     """Words of a part, those that will be skipped included."""
     return min(run.rows_per_part, run.n_words - part * run.rows_per_part)
 
@@ -163,18 +163,16 @@ def _read_block(layout: Layout, run: RunInfo, part: int) -> tuple[np.ndarray, li
     """The ids of the words of a part, the texts that hold them, and the words."""
     from repstore.encode.passes import BlockWord
 
-    files = layout.corpus(run.spec.corpus_id)
     start = part * run.rows_per_part
-    words = read_rows(files.words, start, start + _n_words(run, part))
-    text_ids = words["text_id"].to_numpy()
-    first_text = text_ids[0] - read_rows(files.texts, 0, 1)["text_id"][0].as_py()
-    texts = read_rows(files.texts, first_text, first_text + text_ids[-1] - text_ids[0] + 1)
+    words, texts, of_text = read_words_with_texts(
+        layout.corpus(run.spec.corpus_id), start, start + n_words_of(run, part)
+    )
     columns = (words[name].to_pylist() for name in ("spans", "form", "lemma"))
-    rows = zip(text_ids - text_ids[0], *columns, strict=True)
+    rows = zip(of_text, *columns, strict=True)
     return (
         words["word_id"].to_numpy(),
-        texts["text"].to_pylist(),
-        [BlockWord(int(text), tuple(map(tuple, spans)), form, lemma) for text, spans, form, lemma in rows],
+        texts,
+        [BlockWord(text, tuple(map(tuple, spans)), form, lemma) for text, spans, form, lemma in rows],
     )
 
 
@@ -197,7 +195,7 @@ def _write(
             part,
             word_ids=word_ids[block.words],
             layers=block.layers,
-            stats=[_stats(matrix) for matrix in block.layers] if len(block.words) else [],
+            stats=[stats_of(matrix) for matrix in block.layers] if len(block.words) else [],
             skipped=skipped,
             n_windowed=block.n_windowed,
             n_not_finite=block.n_not_finite,
@@ -205,7 +203,8 @@ def _write(
     publish_catalog(layout)
 
 
-def _stats(matrix: np.ndarray) -> LayerStats:
+def stats_of(matrix: np.ndarray) -> LayerStats:
+    """What the manifest says of a layer of a part. *Shape of `matrix`:* (n_words, d_model), not empty."""
     norms = kernels.norms(matrix)
     dtype: StoredDType = "float32" if matrix.dtype == np.float32 else "float16"
     return LayerStats(dtype, *(float(of(norms)) for of in (np.min, np.median, np.max)))

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from repstore import corpus as corpora
+from repstore.accounts import RunReport, check_same_name, is_complete, n_accounted, report_of
 from repstore.corpus.plain import with_all_words
 from repstore.corpus.splits import with_splits
 from repstore.encode import require_encode
 from repstore.encode.templates import Template, parse_template
 from repstore.errors import ArgumentError, StoreError, did_you_mean
-from repstore.groups import encode_group, missing_parts, start_runs, view_of
+from repstore.groups import encode_group, start_runs, view_of
 from repstore.schemas import rows_per_part
 from repstore.spec import (
     CorpusInfo,
@@ -32,25 +33,12 @@ from repstore.storage.catalog import is_current, publish_catalog
 from repstore.storage.corpora import identify, write_corpus
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
-from repstore.storage.runs import check_name, check_place, create_store, read_run
+from repstore.storage.runs import check_name, check_place, create_store
 
 if TYPE_CHECKING:
     from repstore.corpus import Corpus
     from repstore.encode.encoder import Encoder
     from repstore.encode.plan import Ahead
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """One run after an ingest. `n_new` of its vectors and skipped words were made by this ingest."""
-
-    run: str
-    run_id: str
-    n_words: int
-    n_vectors: int
-    n_skipped: int
-    n_windowed: int
-    n_new: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +139,9 @@ def ingest(
         )
         for view in views
     ]
-    _check_name(layout, name, specs[0])
+    check_same_name(layout, name, specs[0])
     names = [name or f"{files.identity.name}/{view.name}" for view in views]
-    pending = [n for n, spec in enumerate(specs) if not _is_complete(layout, spec.run_id)]
+    pending = [n for n, spec in enumerate(specs) if not is_complete(layout, spec.run_id)]
     for n in pending:
         check_name(layout, names[n], specs[n])
     plan = encoder = ahead = None
@@ -170,7 +158,7 @@ def ingest(
     with writing(layout):
         create_store(layout.root)
         info = write_corpus(layout, corpus, info)
-        before = [_n_accounted(layout, spec.run_id) for spec in specs]
+        before = [n_accounted(layout, spec.run_id) for spec in specs]
         if encoder is not None and ahead is not None:
             budget = batch_tokens or choose_batch_tokens(encoder, ahead.blocks.values())
             contract = encoder.contract(budget) | {"repstore": version("repstore")}
@@ -182,7 +170,7 @@ def ingest(
                 encode_group(layout, encoder, group, ahead, progress)
         if not is_current(layout):
             publish_catalog(layout)
-        reports = tuple(_report(layout, spec.run_id, n) for spec, n in zip(specs, before, strict=True))
+        reports = tuple(report_of(layout, spec.run_id, n) for spec, n in zip(specs, before, strict=True))
     return IngestReport(layout.root, info, plan, reports)
 
 
@@ -257,38 +245,7 @@ def _check(
         raise ArgumentError(f"batch_tokens is {batch_tokens}; it must be at least 1.")
 
 
-def _check_name(layout: Layout, name: str | None, spec: RunSpec) -> None:
-    if name is not None and layout.run(spec.run_id).info.exists():
-        known = read_run(layout, spec.run_id).name
-        if known != name:
-            raise ArgumentError(f'{layout.root} has this run already, as "{known}".')
-
-
 def _dtype(choice: DTypeChoice, device: str) -> DType:
     if choice == "auto":
         return "bfloat16" if device.startswith("cuda") else "float32"
     return choice
-
-
-def _is_complete(layout: Layout, run_id: str) -> bool:
-    return layout.run(run_id).info.exists() and not missing_parts(layout, read_run(layout, run_id))
-
-
-def _n_accounted(layout: Layout, run_id: str) -> int:
-    """Words of a run that have a vector or were skipped."""
-    parts = manifest.committed_parts(layout.run(run_id))
-    return sum(part.n_words + part.n_skipped for part in parts)
-
-
-def _report(layout: Layout, run_id: str, n_before: int) -> RunReport:
-    info = read_run(layout, run_id)
-    parts = manifest.committed_parts(layout.run(run_id))
-    return RunReport(
-        run=info.name,
-        run_id=run_id,
-        n_words=info.n_words,
-        n_vectors=sum(part.n_words for part in parts),
-        n_skipped=sum(part.n_skipped for part in parts),
-        n_windowed=sum(part.n_windowed for part in parts),
-        n_new=_n_accounted(layout, run_id) - n_before,
-    )

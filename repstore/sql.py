@@ -87,10 +87,12 @@ class _VectorFunctions:
         for vectors, here in asked:
             there = here[rows[here] >= 0]
             stored = vectors.take(rows[there])
-            if len(asked) == 1 and stored.dtype == np.float16:  # they stand one after another
+            if len(asked) > 1:
+                values[offsets[there][:, None] + np.arange(vectors.d_model)] = stored
+            elif stored.dtype == np.float16:  # the rows stand one after another
                 kernels.to_float32(stored, values.reshape(stored.shape))
             else:
-                values[offsets[there][:, None] + np.arange(vectors.d_model)] = stored
+                values[:] = stored.reshape(-1)
         return pa.ListArray.from_arrays(
             pa.array(offsets, pa.int32()),
             pa.Array.from_buffers(pa.float32(), len(values), [None, buffer]),

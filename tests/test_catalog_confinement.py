@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
 from repstore.errors import QueryError
+from repstore.storage.catalog import Catalog
+from repstore.storage.layout import Layout
 from repstore.store import Store
 
 SECRET = "nobody else's business"
@@ -68,7 +72,7 @@ def test_statements_that_read_are_answered(store, sql):
 
 STATEMENT = r"^A store is read by SELECT; \w+ statements are refused\. "
 CALLED = r"^SQL reads the tables of the store, and nothing else: {}\(\) is refused"
-NO_FILES = "file system operations are disabled by configuration"
+NO_FILES = r"^SQL reads the tables of the store, and no files: .* is refused"
 ONE = "^Expected one SQL statement, not "
 
 STATEMENTS = [
@@ -187,7 +191,11 @@ ESCAPES = [
     ('FROM "{outside}/secret.csv"', NO_FILES),
     ("FROM '{root}/link.csv'", NO_FILES),
     ("FROM '{root}/store.json'", NO_FILES),
+    ("FROM '{root}/catalog.duckdb'", NO_FILES),
     ("FROM '{root}/runs/*/parts/*.parquet'", NO_FILES),
+    ("SELECT * FROM words WHERE EXISTS (FROM 'secret.csv')", NO_FILES),
+    ("DESCRIBE '{outside}/secret.csv'", "syntax error|no files"),
+    ("SUMMARIZE '{outside}/secret.csv'", "syntax error|no files"),
     ("WITH gone AS (DELETE FROM words RETURNING *) SELECT * FROM gone", "Can only delete from base table"),
     ("WITH g AS (DELETE FROM store.main.words RETURNING *) FROM g", "attached in read-only mode"),
     ("SELECT * FROM (DELETE FROM words RETURNING *)", "syntax error"),
@@ -242,13 +250,26 @@ def test_a_condition_on_words_is_as_confined(store, root, where):
     assert len(store.neighbors("bark", layer=1, text="002", where="pos = 'N'")) > 0
 
 
+@pytest.mark.parametrize("call", ["read_text('{}')", "read_csv('{}')", "glob('{}')", "'{}'"])
+def test_duckdb_itself_reads_no_file_either(root, call):
+    """So what the list of harmless functions overlooks is refused all the same."""
+    with closing(Catalog(Layout(root))) as catalog:
+        connection = catalog.beside()
+        for path in (root / "link.csv", root.parent / "secret.csv", root.parent / "store-secret" / "*.csv"):
+            with pytest.raises(duckdb.Error, match="operations are disabled by configuration"):
+                connection.execute(f"FROM {call.format(path)}")
+        for setting in ("enable_external_access = true", "allowed_directories = ['/']"):
+            with pytest.raises(duckdb.Error, match="Cannot"):
+                connection.execute(f"SET {setting}")
+
+
 @pytest.mark.parametrize("folder", [".", ".tmp"])
 def test_the_current_folder_is_not_the_store(root, tmp_path, monkeypatch, folder):
     """DuckDB counts its temporary folder, by default ".tmp" of the current one, as allowed."""
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / "secret.csv").write_text(SECRET)
     monkeypatch.chdir(tmp_path)
-    with repstore.open(root) as store, pytest.raises(QueryError, match="secret"):
+    with repstore.open(root) as store, pytest.raises(QueryError, match=NO_FILES):
         store.sql(f"FROM '{folder}/secret.csv'")
 
 

@@ -91,6 +91,8 @@ def objects(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from objects(value)
     if "items" in schema:
         yield from objects(schema["items"])
+    for value in schema.get("$defs", {}).values():
+        yield from objects(value)
 
 
 def without_a_key(value: Any) -> Iterator[Any]:

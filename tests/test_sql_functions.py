@@ -281,15 +281,29 @@ def test_a_filter_on_the_run_leaves_the_others_out_of_the_plan(store):
     assert [plan.count("Table: store.main.words") for plan in plans] == [3, 1, 3]
 
 
-def test_a_filter_on_the_word_decides_which_vectors_are_read(store, first, monkeypatch):
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "word_id IN ($first, $first + 41)",
+        "(word_id = $first OR word_id = $first + 41)",
+        "word_id BETWEEN $first AND $first + 41 AND word_id NOT BETWEEN $first + 1 AND $first + 40",
+    ],
+)
+def test_a_filter_on_the_word_decides_which_vectors_are_read(store, first, monkeypatch, condition):
     taken: list[int] = []
     take = LayerVectors.take
     monkeypatch.setattr(LayerVectors, "take", lambda of, rows: taken.extend(rows) or take(of, rows))
-    query = (
-        f"SELECT vector FROM vectors WHERE run = '{BASE}' AND layer = 1 AND word_id IN ($first, $first + 41)"
-    )
+    query = f"SELECT vector FROM vectors WHERE run = '{BASE}' AND layer = 1 AND {condition}"
     assert len(store.sql(query, {"first": first})) == 2
     assert taken == [0, 39]  # two words before it were skipped
+
+
+def test_the_vectors_of_some_words_are_read_alone(store, monkeypatch):
+    taken: list[int] = []
+    take = LayerVectors.take
+    monkeypatch.setattr(LayerVectors, "take", lambda of, rows: taken.extend(rows) or take(of, rows))
+    found = store.sql(f"SELECT vector(word_id, '{BASE}', 1) AS v FROM words WHERE form = 'banks'")["v"]
+    assert len(taken) == len([vector for vector in found if vector is not None]) == 7
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the kernel does not say what is mapped")

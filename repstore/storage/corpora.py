@@ -116,6 +116,17 @@ def read_rows(path: Path, start: int, stop: int) -> pa.Table:
     return table.slice(start - first * ROWS, stop - start)
 
 
+def read_words_with_texts(
+    files: CorpusLayout, start: int, stop: int
+) -> tuple[pa.Table, list[str], list[int]]:
+    """Words `start` to `stop` by ordinal, the texts that hold them, and which of these each is in."""
+    words = read_rows(files.words, start, stop)
+    text_ids = words["text_id"].to_numpy()
+    first_text = text_ids[0] - read_rows(files.texts, 0, 1)["text_id"][0].as_py()
+    texts = read_rows(files.texts, first_text, first_text + text_ids[-1] - text_ids[0] + 1)
+    return words, texts["text"].to_pylist(), (text_ids - text_ids[0]).tolist()
+
+
 class _Tally:
     """Counts and hashes what is read of a corpus while somebody else makes use of it."""
 

@@ -49,6 +49,18 @@ class Run:
     transform: str | None = None
     own_axes: bool = False
 
+    def check_encoded(self) -> None:
+        """Refuse a run whose vectors no model of repstore's made, so that none can be run again.
+
+        Raises:
+            ArgumentError: it was imported.
+        """
+        if self.info.origin == "imported":
+            raise ArgumentError(
+                f"{self.label} was imported from {self.info.spec.model.source}, not encoded, so there is no "
+                "model to run again. Give a run that was made by an ingest."
+            )
+
     def layers(self, given: Layers) -> list[LayerKey]:
         """The layers a user asks for, each once: as numbers, or all as text if a mix is among them.
 

@@ -19,6 +19,8 @@ from repstore.storage.transforms import TransformInfo
 
 def ingest_command(layout: Layout, run: RunInfo) -> str:
     """The command that makes the missing parts of a run, and no others."""
+    if run.origin == "imported":
+        return _import_command(layout, run)
     spec, model = run.spec, run.spec.model
     try:
         corpus, _ = read_corpus(layout.corpus(spec.corpus_id))
@@ -33,6 +35,22 @@ def ingest_command(layout: Layout, run: RunInfo) -> str:
     if not spec.final_norm:
         arguments.append("--no-final-norm")
     return shlex.join(arguments)
+
+
+def _import_command(layout: Layout, run: RunInfo) -> str:
+    asked = dict(run.contract["asked"])
+    if asked["corpus"] is None:
+        asked["corpus-name"] = run.corpus
+    options = asked | {"name": run.name, "model": run.spec.model.name}
+    arguments = ["repstore", "import", run.spec.model.source, str(layout.root)]
+    for option, value in options.items():
+        arguments += [] if value is None else [f"--{option}", value]
+    return shlex.join(arguments)
+
+
+def brings_corpus(run: RunInfo) -> bool:
+    """Whether what makes a run brings its corpus along, rather than looking for it in the store."""
+    return run.origin == "encoded" or run.contract["asked"]["corpus"] is None
 
 
 def index_command(layout: Layout, run: RunInfo, info: Path) -> str:

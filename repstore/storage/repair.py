@@ -8,7 +8,13 @@ from repstore.errors import StoreDamagedError, StoreError
 from repstore.storage.catalog import publish_catalog
 from repstore.storage.files import TEMPORARY, make_folder, publish
 from repstore.storage.layout import FROZEN_FOLDERS, RESULTS, Layout, RunLayout
-from repstore.storage.remaking import fit_command, index_command, ingest_command, result_command
+from repstore.storage.remaking import (
+    brings_corpus,
+    fit_command,
+    index_command,
+    ingest_command,
+    result_command,
+)
 from repstore.storage.runs import read_run
 from repstore.storage.verify import check
 
@@ -60,7 +66,7 @@ def _command_of_corpus(layout: Layout, corpus_id: str) -> str | None:
             run = read_run(layout, path.parent.name)
         except StoreDamagedError:
             continue
-        if run.spec.corpus_id == corpus_id:
+        if run.spec.corpus_id == corpus_id and brings_corpus(run):
             return ingest_command(layout, run)
     return None
 

@@ -13,7 +13,8 @@ from repstore.storage.runs import read_runs
 
 INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_RUN = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PARTS = f"INSERT INTO parts SELECT ?{', unnest(?)' * 8}"
+OF_PART = ("part", "file", "bytes", "sha256", "first_word_id", "last_word_id", "n_words", "n_windowed")
 COPY_TABLE = "INSERT INTO {table} BY NAME SELECT * FROM read_parquet(?)"
 COPY_SKIPPED = "INSERT INTO skipped BY NAME SELECT ? AS run_id, * FROM read_parquet(?)"
 
@@ -46,8 +47,8 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
             *(sum(p.n_words for p in parts), sum(p.n_skipped for p in parts)),
         ],
     )
+    # All at once: one by one takes a millisecond each.
+    connection.execute(INSERT_PARTS, [run.run_id, *([getattr(p, name) for p in parts] for name in OF_PART)])
     for p in parts:
-        row = [run.run_id, p.part, p.file, p.bytes, p.sha256]
-        connection.execute(INSERT_PART, [*row, p.first_word_id, p.last_word_id, p.n_words, p.n_windowed])
         if p.skipped_file is not None:
             connection.execute(COPY_SKIPPED, [run.run_id, str(folder.root / p.skipped_file)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
@@ -15,50 +17,69 @@ from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog.filling import fill
 from repstore.storage.catalog.statements import check_tables
 from repstore.storage.layout import Layout
+from repstore.storage.processes import of_process
 from repstore.storage.runs import format_of
 
 CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
 
 
 class Catalog:
-    """A read-only connection to the catalog as it was when this was opened."""
+    """A read-only connection to the catalog as it was when this was opened.
+
+    In another process, forked or unpickled there, it connects anew when it is first asked something.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._turn = RLock()  # a connection answers one query at a time
-        self._connection = duckdb.connect(":memory:")
-        self._opened = [self._connection]
-        # What is open when Python ends has to be closed before DuckDB is unloaded, or it complains of leaks.
-        weakref.finalize(self, _close, self._opened)
+        _ = self._connection  # at once, since this is the catalog as it is now
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_layout": self._layout}
+
+    @of_process
+    def _turn(self) -> RLock:  # a connection answers one query at a time
+        return RLock()
+
+    @of_process
+    def _opened(self) -> list[duckdb.DuckDBPyConnection]:
+        """All connections, to be closed before Python ends and unloads DuckDB, or it complains of leaks."""
+        opened: list[duckdb.DuckDBPyConnection] = []
+        weakref.finalize(self, _close, opened, os.getpid())
+        return opened
+
+    @of_process
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        layout, connection = self._layout, duckdb.connect(":memory:")
+        self._opened.append(connection)
         try:
             if layout.catalog.exists() and format_of(layout) == FORMAT_VERSION:
-                self._connection.execute(f"ATTACH {quoted(str(layout.catalog))} AS store (READ_ONLY)")
+                connection.execute(f"ATTACH {quoted(str(layout.catalog))} AS store (READ_ONLY)")
             else:  # lost, or of an older format; a reader writes nothing, so it builds one for itself
-                self._connection.execute("ATTACH ':memory:' AS store")
-                self._connection.execute("USE store")
-                fill(self._connection, layout)
+                connection.execute("ATTACH ':memory:' AS store")
+                connection.execute("USE store")
+                fill(connection, layout)
         except duckdb.Error as error:
             raise StoreDamagedError(
                 f'{layout.catalog} cannot be opened ({error}). Rebuild it with "repstore repair".'
             ) from error
-        self._connection.execute("USE store")
+        connection.execute("USE store")
         # From here on no file is read but the catalog itself and results, and none of this can be undone.
-        self._connection.execute(f"SET allowed_directories = [{quoted(str(layout.results))}]")
-        self._connection.execute("SET temp_directory = ''")
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET enable_progress_bar = false")
-        self._connection.execute("SET python_enable_replacements = false")
+        connection.execute(f"SET allowed_directories = [{quoted(str(layout.results))}]")
+        connection.execute("SET temp_directory = ''")
+        connection.execute("SET enable_external_access = false")
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+            connection.execute("SET enable_progress_bar = false")  # refused in a notebook without ipywidgets
+        connection.execute("SET python_enable_replacements = false")
+        return connection
 
     def close(self) -> None:
         """Close the connection, and all that were opened beside it."""
-        _close(self._opened)
+        _close(self._opened, os.getpid())
 
     def beside(self) -> duckdb.DuckDBPyConnection:
         """Another connection to the same catalog, as confined as this one; closed with it."""
-        try:
+        with self.trusted():
             connection = self._connection.cursor()
-        except duckdb.ConnectionException:
-            raise self.closed() from None
         self._opened.insert(0, connection)
         return connection
 
@@ -68,9 +89,19 @@ class Catalog:
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
         """Run one of repstore's own queries over the catalog."""
+        with self._turn, self.trusted():
+            return self._connection.sql(sql, params=parameters).to_arrow_table()
+
+    @contextmanager
+    def trusted(self) -> Iterator[None]:
+        """Within, what DuckDB refuses is no fault of a user's SQL.
+
+        Raises:
+            StoreError: the store is closed.
+            StoreDamagedError: the catalog is not as it was written.
+        """
         try:
-            with self._turn:
-                return self._connection.sql(sql, params=parameters).to_arrow_table()
+            yield
         except duckdb.ConnectionException:
             raise self.closed() from None
         except duckdb.Error as error:
@@ -121,9 +152,10 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _close(connections: list[duckdb.DuckDBPyConnection]) -> None:
-    for connection in connections:
-        connection.close()
+def _close(connections: list[duckdb.DuckDBPyConnection], process: int) -> None:
+    if os.getpid() == process:  # those of a parent are not this process's to close
+        for connection in connections:
+            connection.close()
 
 
 def is_utf8(text: str) -> bool:

@@ -91,7 +91,7 @@ class Contents:
     Attributes:
         runs: the runs, by the names that users call them.
         functions: functions in Python; one of them is ``vector(word_id, run, layer)``.
-        tables: more tables, by name.
+        tables: more tables, by name, as they are at first (`Session.show`).
         statements: more views and macros, each as one CREATE statement; they may use all of the above.
     """
 
@@ -111,9 +111,9 @@ class Session:
         self._failed: list[RepstoreError] = []
         self._tables: dict[str, pa.Table] = {}
         self._connection = catalog.beside()
-        self._connection.execute("USE memory")
-        self._show()
-        found = self._connection.execute(TABLE_MACROS).fetchall()
+        with catalog.trusted():
+            self._show()
+            found = self._connection.execute(TABLE_MACROS).fetchall()
         self._table_functions = frozenset(name for (name,) in found)
 
     def select(
@@ -159,7 +159,7 @@ class Session:
 
     def columns(self) -> pa.Table:
         """All columns of all tables and views: table, column, type."""
-        with self._turn:
+        with self._turn, self._catalog.trusted():
             return self._connection.sql(COLUMNS).to_arrow_table()
 
     def _interruptibly(self, work: Callable[[], pa.Table]) -> pa.Table:
@@ -189,6 +189,7 @@ class Session:
 
     def _show(self) -> None:
         run = self._connection.execute
+        run("USE memory")
         run(LABELS)
         for shown in self._contents.runs:
             run("INSERT INTO memory.shown.labels VALUES (?, ?)", [shown.run_id, shown.label])

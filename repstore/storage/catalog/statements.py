@@ -8,8 +8,9 @@ statement may call none but those that are listed here, wherever in it they stan
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -24,6 +25,9 @@ HARMLESS = frozenset(
     }
 )
 """DuckDB's table functions that read neither files nor memory, and change nothing."""
+
+PATH = re.compile(r"[./\\:*?]")
+"""What names of files have and names of tables do not."""
 
 SERIALIZED = "SELECT json_serialize_sql($sql::VARCHAR)"
 
@@ -70,13 +74,16 @@ def _kind_of(statement: duckdb.Statement) -> duckdb.StatementType | None:
 def check_tables(
     connection: duckdb.DuckDBPyConnection, sql: str, known: frozenset[str] = frozenset()
 ) -> None:
-    """Refuse table functions that are neither `HARMLESS` nor `known`.
+    """Refuse table functions that are neither `HARMLESS` nor `known`, and names of files where tables stand.
 
     Raises:
-        QueryError: one is called.
+        QueryError: there is one.
     """
     tree = json.loads(connection.execute(SERIALIZED, {"sql": sql}).fetchall()[0][0])
-    for name in _table_functions(tree):
+    for name in _named(tree, "BASE_TABLE"):
+        if PATH.search(name):
+            raise QueryError(f'SQL reads the tables of the store, and no files: "{name}" is refused.')
+    for name in _named(tree, "TABLE_FUNCTION"):
         if name.lower() not in HARMLESS | known:
             raise QueryError(
                 f"SQL reads the tables of the store, and nothing else: {name}() is refused. "
@@ -84,15 +91,15 @@ def check_tables(
             )
 
 
-def _table_functions(node: Any) -> Iterator[str]:
-    """Names of the table functions in a tree of JSON, as DuckDB serializes a statement."""
+def _named(node: Any, kind: Literal["BASE_TABLE", "TABLE_FUNCTION"]) -> Iterator[str]:
+    """Names of the tables or table functions in a tree of JSON, as DuckDB serializes a statement."""
     if isinstance(node, dict):
-        if node.get("type") == "TABLE_FUNCTION":
-            yield node["function"]["function_name"]
+        if node.get("type") == kind:
+            yield node["table_name"] if kind == "BASE_TABLE" else node["function"]["function_name"]
         node = list(node.values())
     if isinstance(node, list):
         for child in node:
-            yield from _table_functions(child)
+            yield from _named(child, kind)
 
 
 def _explained(sql: str) -> str:

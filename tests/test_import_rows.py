@@ -1,0 +1,448 @@
+"""Vectors of occurrences: arrays beside tables, and columns of Parquet, over words of a store or new ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import SyntheticRun, build_store, random_layers, small_corpus
+
+import repstore
+from repstore.errors import ArgumentError, CorpusError
+from repstore.importing import columns
+from repstore.importing.words import read_words
+from repstore.schemas import ID_STRIDE
+
+TABLE = [
+    {
+        "text": "The old bank by the river",
+        "char_start": 8,
+        "char_end": 12,
+        "lemma": "bank",
+        "sense": "bank.1",
+    },
+    {"text": "A palm, and a spring", "char_start": 14, "char_end": 20, "lemma": "spring", "sense": None},
+    {"text": "The old bank by the river", "char_start": 20, "char_end": 25, "lemma": None, "sense": None},
+    {"text": "A palm, and a spring", "char_start": 2, "char_end": 6, "lemma": "palm", "sense": "palm, tree"},
+]
+"""Rows of two texts, in no order."""
+IN_ORDER = [0, 2, 3, 1]
+"""The same rows as words of a corpus: texts as they first come, words as they stand in their text."""
+
+
+def write_table(path: Path, rows: list[dict[str, object]]) -> Path:
+    match path.suffix:
+        case ".csv":
+            pd.DataFrame(rows).to_csv(path, index=False)
+        case ".tsv":
+            pd.DataFrame(rows).to_csv(path, index=False, sep="\t")
+        case ".jsonl":
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        case ".parquet":
+            pd.DataFrame(rows).to_parquet(path, index=False)
+    return path
+
+
+def array(path: Path, *shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(size=shape).astype(dtype)
+    np.save(path, values)
+    return values
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    layers = [*random_layers(80, 6, 2), 1e5 * random_layers(80, 6, 1, dtype=np.float32)[0]]
+    run = SyntheticRun("made", layers, skipped=frozenset([3, 40]))
+    return build_store(tmp_path_factory.mktemp("made") / "store", small_corpus(), [run])
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "store")
+
+
+def word_ids_of(store: Path) -> np.ndarray:
+    with repstore.open(store) as opened:
+        return np.array(opened.sql("SELECT word_id FROM words ORDER BY word_id")["word_id"])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_an_array_and_a_table_of_texts_make_a_corpus(tmp_path, suffix):
+    values = array(tmp_path / "v.npy", 4, 3)
+    table = write_table(tmp_path / f"words{suffix}", TABLE)
+    report = repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=table)
+    assert (report.corpus.name, report.corpus.n_texts, report.run.n_vectors) == ("words", 2, 4)
+    with repstore.open(tmp_path / "store") as opened:
+        assert np.array_equal(opened.vectors(run="v", layer=0).values, values[IN_ORDER].astype(np.float16))
+        words = list(
+            opened.sql("SELECT form, lemma, sense, text, position FROM words JOIN texts USING (text_id)")
+        )
+    expected = [
+        {
+            "form": row["text"][row["char_start"] : row["char_end"]],
+            "lemma": row["lemma"],
+            "sense": row["sense"],
+            "text": row["text"],
+            "position": len(row["text"][: row["char_start"]].split()),
+        }
+        for row in (TABLE[n] for n in IN_ORDER)
+    ]
+    assert words == expected
+    assert not len(repstore.verify(tmp_path / "store"))
+
+
+def test_every_kind_of_table_makes_the_same_corpus(tmp_path):
+    array(tmp_path / "v.npy", 4, 3)
+    ids = set()
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+        table = write_table(tmp_path / f"words{suffix}", TABLE)
+        done = repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / f"store{suffix}", words=table)
+        ids.add(done.corpus.corpus_id)
+    assert len(ids) == 1
+
+
+def test_ids_are_words_of_the_store_in_whatever_order(store, tmp_path):
+    word_ids = np.random.default_rng(0).permutation(word_ids_of(store))[:70]
+    values = array(tmp_path / "v.npy", 70, 3)
+    table = write_table(tmp_path / "words.csv", [{"word_id": int(n)} for n in word_ids])
+    report = repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", store, words=table)
+    assert (report.run.n_vectors, report.run.n_skipped) == (70, 10)
+    with repstore.open(store) as opened:
+        layer = opened.vectors(run="v", layer=0)
+        row_of = {int(word_id): n for n, word_id in enumerate(word_ids)}
+        for word_id, vector in zip(layer.word_ids.tolist(), layer.values, strict=True):
+            assert np.array_equal(vector, values[row_of[word_id]].astype(np.float16))
+        assert set(
+            opened.sql("SELECT reason FROM skipped WHERE run_id = ?", [report.run.run_id])["reason"]
+        ) == {"no_vector"}
+
+
+@pytest.mark.parametrize("axes", ["layers,words", "words,layers"])
+def test_three_axes_are_told_apart_by_their_length(tmp_path, axes):
+    values = array(tmp_path / "v.npy", *((2, 4, 3) if axes == "layers,words" else (4, 2, 3)))
+    table = write_table(tmp_path / "words.csv", TABLE)
+    repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=table)
+    by_layer = values if axes == "layers,words" else values.swapaxes(0, 1)
+    with repstore.open(tmp_path / "store") as opened:
+        for layer in (0, 1):
+            expected = by_layer[layer][IN_ORDER].astype(np.float16)
+            assert np.array_equal(opened.vectors(layer=layer).values, expected)
+
+
+def test_three_axes_that_may_be_either_have_to_be_named(tmp_path):
+    values = array(tmp_path / "v.npy", 4, 4, 3)
+    table = write_table(tmp_path / "words.csv", TABLE)
+    source, store = f"npy:{tmp_path / 'v.npy'}", tmp_path / "store"
+    with pytest.raises(ArgumentError, match=r"Say which, with --axes: layers,words or words,layers"):
+        repstore.import_vectors(source, store, words=table)
+    for axes, by_layer in (("layers,words", values), ("words,layers", values.swapaxes(0, 1))):
+        repstore.import_vectors(source, store, words=table, axes=axes, name=axes)
+        with repstore.open(store) as opened:
+            expected = by_layer[1][IN_ORDER].astype(np.float16)
+            assert np.array_equal(opened.vectors(run=axes, layer=1).values, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((5, 3), {}, "has 5 rows, and the table 4"),
+        ((2, 5, 3), {}, r"has the shape \(2, 5, 3\), and the table 4 rows"),
+        ((2, 4, 3), {"axes": "words,layers"}, "with axes words,layers"),
+        ((4, 3), {"axes": "words,layers"}, "has two axes"),
+        ((4,), {}, r"has the shape \(4,\)"),
+        ((0, 3), {}, r"has the shape \(0, 3\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_their_table_are_refused(tmp_path, shape, options, message):
+    array(tmp_path / "v.npy", *shape)
+    table = write_table(tmp_path / "words.csv", TABLE)
+    with pytest.raises((ArgumentError, CorpusError), match=message):
+        repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=table, **options)
+    assert not (tmp_path / "store").exists()
+
+
+def test_what_is_no_array_of_numbers_is_refused(tmp_path):
+    table = write_table(tmp_path / "words.csv", TABLE)
+    np.save(tmp_path / "text.npy", np.array([["a"]] * 4))
+    np.savez(tmp_path / "many.npz", a=np.ones(3))
+    np.save(tmp_path / "objects.npy", np.array([[None]] * 4))
+    (tmp_path / "torn.npy").write_bytes(b"\x93NUMPY\x01")
+    for name in ("text.npy", "many.npz", "objects.npy", "torn.npy"):
+        with pytest.raises(CorpusError, match=name):
+            repstore.import_vectors(f"npy:{tmp_path / name}", tmp_path / "store", words=table)
+    with pytest.raises(ArgumentError, match="with --words"):
+        repstore.import_vectors(f"npy:{tmp_path / 'text.npy'}", tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"char_end": 99}, r"words.jsonl:2: characters 14 to 99 of a text of 20"),
+        ({"char_start": 15, "char_end": 15}, r"words.jsonl:2: characters 15 to 15"),
+        ({"char_start": 1, "char_end": 2}, r"words.jsonl:2: characters 1 to 2"),
+        ({"char_start": None}, r"words.jsonl:2: characters None to 20"),
+        ({"char_start": -1}, r"words.jsonl:2: char_start -1"),
+        ({"char_start": "x"}, r"words.jsonl:2: char_start 'x'"),
+        ({"text": 7}, r"words.jsonl:2: text 7"),
+        ({"lemma": "\ud800"}, r"words.jsonl:2: lemma"),
+        ({"spans": [[14, 16], [15, 20]]}, r"words.jsonl:2: spans"),
+        ({"spans": "14-20"}, r"words.jsonl:2: spans"),
+    ],
+)
+def test_a_row_that_cannot_be_is_refused_with_its_line(tmp_path, change, message):
+    array(tmp_path / "v.npy", 4, 3)
+    table = write_table(tmp_path / "words.jsonl", [TABLE[0], TABLE[1] | change, *TABLE[2:]])
+    with pytest.raises(CorpusError, match=message):
+        repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=table)
+
+
+def test_ids_that_cannot_be_are_refused_with_their_line(store, tmp_path):
+    word_ids = word_ids_of(store).tolist()
+    array(tmp_path / "v.npy", 3, 3)
+    for word_ids_given, message in (
+        ([word_ids[0], word_ids[0], word_ids[1]], r"words.csv:3: word_id \d+, which was at 2"),
+        ([word_ids[0], 7, word_ids[1]], r"words.csv:3: word_id 7. Expected words of corpus synthetic"),
+        ([word_ids[0], None, word_ids[1]], r"words.csv:3: no word_id"),
+        ([77 * ID_STRIDE, 7, 8], r"words.csv:2: .* no corpus of the store"),
+    ):
+        table = tmp_path / "words.csv"
+        table.write_text("word_id,note\n" + "".join(f"{'' if n is None else n},x\n" for n in word_ids_given))
+        with pytest.raises(CorpusError, match=message):
+            repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", store, words=table)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" \"',;é"), min_size=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(TEXTS.filter(lambda text: text.strip()), TEXTS), min_size=1, max_size=4),
+    st.sampled_from([".csv", ".tsv", ".jsonl", ".parquet"]),
+)
+def test_whatever_is_in_a_text_every_kind_of_table_says_it(rows, suffix):
+    """Written by pandas, quotation marks and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = [
+            {"text": text, "char_start": n, "char_end": n + 1, "sense": sense}
+            for text, sense in rows
+            for n in [len(text) - len(text.lstrip())]
+        ]
+        read = read_words(write_table(Path(folder) / f"words{suffix}", table))
+    for name in ("text", "char_start", "char_end"):
+        assert read.columns[name] == [row[name] for row in table]
+    given = [
+        row["sense"] if row["sense"].strip() or suffix in (".jsonl", ".parquet") else None for row in table
+    ]
+    assert read.columns["sense"] == given
+
+
+def test_a_corpus_that_is_named_has_to_be_the_one_that_is_meant(store, tmp_path):
+    array(tmp_path / "v.npy", 4, 3)
+    table = write_table(tmp_path / "words.csv", TABLE)
+    source = f"npy:{tmp_path / 'v.npy'}"
+    with pytest.raises(
+        CorpusError, match=r"no column word_id\. Expected word_id, by which words of synthetic"
+    ):
+        repstore.import_vectors(source, store, words=table, corpus="synthetic")
+    ids = [{"word_id": int(n)} for n in word_ids_of(store)[:4]]
+    by_id = write_table(tmp_path / "ids.csv", ids)
+    with pytest.raises(ArgumentError, match="No corpus comes along that could be named mine"):
+        repstore.import_vectors(source, store, words=by_id, corpus_name="mine")
+    report = repstore.import_vectors(source, store, words=by_id, corpus="synthetic")
+    assert report.corpus.name == "synthetic"
+
+
+def test_ids_and_texts_are_ids_where_the_store_has_them(store, tmp_path):
+    array(tmp_path / "v.npy", 4, 3)
+    rows = [row | {"word_id": int(n)} for n, row in zip(word_ids_of(store), TABLE, strict=False)]
+    table = write_table(tmp_path / "words.jsonl", rows)
+    source = f"npy:{tmp_path / 'v.npy'}"
+    assert repstore.import_vectors(source, store, words=table).corpus.name == "synthetic"
+    assert repstore.import_vectors(source, tmp_path / "new", words=table).corpus.name == "words"
+
+
+def test_rows_of_one_text_id_are_one_text_and_words_may_be_in_pieces(tmp_path):
+    array(tmp_path / "v.npy", 3, 3)
+    rows = [
+        {
+            "text_id": 1,
+            "text": "turned the light off",
+            "char_start": 0,
+            "char_end": 20,
+            "spans": [[0, 6], [17, 20]],
+        },
+        {"text_id": 2, "text": "turned the light off", "char_start": 11, "char_end": 16},
+        {"text_id": 1, "text": "turned the light off", "char_start": 11, "char_end": 16, "spans": [[11, 16]]},
+    ]
+    table = write_table(tmp_path / "words.jsonl", rows)
+    report = repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=table)
+    assert report.corpus.n_texts == 2
+    with repstore.open(tmp_path / "store") as opened:
+        spans = opened.sql("SELECT spans FROM words ORDER BY word_id")["spans"]
+    assert spans == [[[0, 6], [17, 20]], [[11, 16]], [[11, 16]]]
+    rows[2]["text"] = "another of the same id"
+    with pytest.raises(CorpusError, match=r"words.jsonl:3: another text than at 1 for the same text_id"):
+        repstore.import_vectors(
+            f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=write_table(table, rows)
+        )
+
+
+def test_a_table_that_says_nothing_of_words_is_refused(tmp_path):
+    array(tmp_path / "v.npy", 1, 3)
+    for name, content, message in (
+        ("a.csv", "text,char_start\nA bank,2\n", "the columns char_start, text|the columns text, char_start"),
+        ("b.csv", "word\nbank\n", "the columns of no known name"),
+        ("c.csv", "text\n", "has no rows"),
+        ("d.jsonl", "[1]\n", "d.jsonl:1: not an object"),
+        ("e.jsonl", "{\n", "e.jsonl:1: not JSON"),
+        ("f.parquet", "no", "cannot be read as Parquet"),
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(CorpusError, match=message):
+            repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=tmp_path / name)
+
+
+def lists(
+    path: Path, word_ids: np.ndarray, layers: dict[str, np.ndarray], kind: str = "list", **more
+) -> None:
+    made = {}
+    for name, matrix in layers.items():
+        values = pa.array(matrix.reshape(-1))
+        offsets = np.arange(0, matrix.size + 1, matrix.shape[1])
+        match kind:
+            case "list":
+                made[name] = pa.ListArray.from_arrays(offsets.astype(np.int32), values)
+            case "large":
+                made[name] = pa.LargeListArray.from_arrays(offsets, values)
+            case "fixed":
+                made[name] = pa.FixedSizeListArray.from_arrays(values, matrix.shape[1])
+    pq.write_table(pa.table({"word_id": word_ids} | made), path, **more)
+
+
+@pytest.mark.parametrize("kind", ["list", "large", "fixed"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_list_columns_are_layers_by_their_numbers(store, tmp_path, kind, dtype):
+    word_ids = word_ids_of(store)
+    layers = {
+        f"layer_{n:02}": np.random.default_rng(n).normal(size=(80, 5)).astype(dtype) for n in (10, 2, 0)
+    }
+    lists(tmp_path / "v.parquet", word_ids, layers, kind)
+    repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", store)
+    with repstore.open(store) as opened:
+        for n, name in enumerate(("layer_00", "layer_02", "layer_10")):
+            expected = layers[name].astype(np.float32).astype(np.float16)
+            assert np.array_equal(opened.vectors(run="v", layer=n).values, expected)
+    (info,) = (
+        json.loads(p.read_text()) for p in store.glob("runs/*/run.json") if '"imported"' in p.read_text()
+    )
+    assert info["contract"]["layers"] == ["layer_00", "layer_02", "layer_10"]
+
+
+def test_rows_in_any_order_are_read_batch_by_batch_from_several_files(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(columns, "BATCH_BYTES", 7 * 4 * 5)
+    order = np.random.default_rng(0).permutation(80)
+    word_ids, values = (
+        word_ids_of(store)[order],
+        np.random.default_rng(1).normal(size=(80, 5)).astype(np.float16),
+    )
+    (tmp_path / "v").mkdir()
+    for n, here in enumerate(np.array_split(np.arange(80), 3)):
+        lists(tmp_path / "v" / f"{n}.parquet", word_ids[here], {"vector": values[here]}, row_group_size=11)
+    repstore.import_vectors(f"parquet:{tmp_path / 'v'}", store)
+    with repstore.open(store) as opened:
+        assert np.array_equal(opened.vectors(run="v", layer=0).values, values[np.argsort(order)])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"vector": [[1.0, 2.0], [1.0]]}, r'v.parquet:2: 1 numbers in "vector". Expected 2'),
+        ({"vector": [[1.0, 2.0], None]}, r'v.parquet:2: 0 numbers in "vector"'),
+        ({"vector": [[1.0, 2.0], [1.0, None]]}, r'nulls in "vector"'),
+        ({"vector": pa.array([[], []], pa.list_(pa.float32()))}, "no vector in the first row"),
+        ({"vector": [1.0, 2.0]}, "Expected lists of numbers"),
+        ({"vector": [["a"], ["b"]]}, "Expected lists of numbers"),
+        ({"numbers": [[1.0], [2.0]]}, "Expected lists of numbers"),
+        ({"vector": [[1.0], [2.0]], "layer_00": [[1.0], [2.0]]}, "Expected lists of numbers"),
+    ],
+)
+def test_columns_that_are_no_vectors_are_refused_and_nothing_written(store, tmp_path, columns, message):
+    pq.write_table(pa.table({"word_id": word_ids_of(store)[:2]} | columns), tmp_path / "v.parquet")
+    before = sorted(store.rglob("*"))
+    with pytest.raises(CorpusError, match=message):
+        repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", store)
+    assert sorted(store.rglob("*")) == before
+
+
+def test_words_and_vectors_that_go_out_come_in_bit_for_bit_elsewhere(store, tmp_path):
+    """A layer that exceeds float16 included; words without a vector stay away."""
+    query = "SELECT * EXCLUDE (corpus_id, spans) FROM words JOIN texts USING (text_id) ORDER BY word_id"
+    with repstore.open(store) as opened:
+        layers = [opened.vectors(run="made", layer=n) for n in range(3)]
+        words = pa.Table.from_pylist(list(opened.sql(query)))
+        kept = words.filter(pa.array(np.isin(words["word_id"].to_numpy(), layers[0].word_ids)))
+        for n, layer in enumerate(layers):
+            rows = pa.array(
+                [row.tolist() for row in layer.values], pa.list_(pa.from_numpy_dtype(layer.dtype))
+            )
+            kept = kept.append_column(f"layer_{n:02}", rows)
+    pq.write_table(kept, tmp_path / "out.parquet")
+    report = repstore.import_vectors(f"parquet:{tmp_path / 'out.parquet'}", tmp_path / "new")
+    assert (report.run.n_vectors, report.run.n_skipped) == (78, 0)
+    with repstore.open(tmp_path / "new") as opened:
+        for n, layer in enumerate(layers):
+            found = opened.vectors(layer=n)
+            assert found.values.dtype == layer.values.dtype
+            assert np.array_equal(found.values, layer.values)
+        back = list(opened.sql(query))
+    for before, after in zip(
+        kept.drop_columns([f"layer_{n:02}" for n in range(3)]).to_pylist(), back, strict=True
+    ):
+        changed = {name for name in before if before[name] != after[name]}
+        assert changed <= {"word_id", "text_id"}
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"),
+    [
+        (1.0, "float16"),
+        (1e6, "float32"),
+        (1e30, "float32"),
+        (1e-7, "float32"),
+        (1e-40, "float32"),
+        (0, "float16"),
+    ],
+)
+def test_numbers_that_float16_cannot_hold_are_stored_as_float32(store, tmp_path, scale, dtype):
+    values = (scale * np.random.default_rng(0).normal(size=(80, 5))).astype(np.float32)
+    lists(tmp_path / "v.parquet", word_ids_of(store), {"vector": values})
+    repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", store)
+    with repstore.open(store) as opened:
+        found = opened.vectors(run="v", layer=0).values
+        assert found.dtype == dtype
+        assert np.allclose(found, values, rtol=1e-2 if dtype == "float16" else 0, atol=1e-3 * scale)
+    assert not len(repstore.verify(store))
+
+
+def test_words_whose_numbers_are_not_finite_are_skipped(store, tmp_path):
+    layers = {f"layer_0{n}": np.ones((80, 3)) for n in (0, 1)}
+    layers["layer_00"][5, 1], layers["layer_01"][5, 0], layers["layer_01"][9, 2] = np.nan, np.inf, 1e300
+    lists(tmp_path / "v.parquet", word_ids_of(store), layers)
+    report = repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", store)
+    assert (report.run.n_vectors, report.run.n_skipped) == (78, 2)
+    with repstore.open(store) as opened:
+        rows = opened.sql(
+            "SELECT word_id % 100 AS n, reason FROM skipped WHERE run_id = ?", [report.run.run_id]
+        )
+        assert list(rows) == [{"n": 5, "reason": "not_finite"}, {"n": 9, "reason": "not_finite"}]
+    (entry,) = store.glob(f"runs/{report.run.run_id}/manifest/*.json")
+    assert json.loads(entry.read_text())["n_not_finite"] == [1, 2]
