@@ -62,6 +62,9 @@ READING = [
     "SELECT lemma, pos FROM words GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL",
     "SELECT run, layer, avg(norm(vector)) FROM vectors GROUP BY ALL",
     "FROM (PIVOT words ON pos IN ('N', 'V') USING count(*) GROUP BY lemma)",
+    "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) FROM n",
+    f"SELECT {'1 + ' * 200}1",
+    f"SELECT count(*) FROM words WHERE {' OR '.join(['lemma = 1::VARCHAR'] * 900)}",
 ]
 
 
@@ -183,6 +186,19 @@ HIDDEN = [
     "SUMMARIZE {call}",
     "EXPLAIN ANALYZE {call}",
 ]
+WITHIN = [
+    "WITH w AS (DELETE FROM words RETURNING *) FROM w",
+    "WITH w AS (DELETE FROM store.main.words RETURNING *) FROM w",
+    "WITH w AS (DELETE FROM memory.shown.labels RETURNING *) FROM w",
+    "WITH w AS (UPDATE memory.shown.labels SET run = 'b' RETURNING *) FROM w",
+    "WITH w AS (INSERT INTO memory.shown.labels VALUES ('a', 'b') RETURNING *) FROM w",
+    "WITH w AS (COPY words TO '{root}/words.csv') FROM w",
+    "WITH w AS (COPY (SELECT 1) TO '{root}/catalog.duckdb' (FORMAT csv)) FROM w",
+    "SELECT (WITH w AS (COPY words TO '{outside}/words.csv') SELECT count(*) FROM w)",
+    "FROM words UNION ALL (WITH w AS (DELETE FROM words RETURNING *) FROM w)",
+    "EXPLAIN ANALYZE WITH w AS (COPY words TO '{root}/words.csv') FROM w",
+    "DESCRIBE WITH w AS (COPY words TO '{root}/words.csv') FROM w",
+]
 ESCAPES = [
     *((sql, STATEMENT) for sql in STATEMENTS),
     *((sql, CALLED.format(sql.split("(")[0].split()[1].split(".")[-1].lower())) for sql in CALLS),
@@ -196,8 +212,8 @@ ESCAPES = [
     ("SELECT * FROM words WHERE EXISTS (FROM 'secret.csv')", NO_FILES),
     ("DESCRIBE '{outside}/secret.csv'", "syntax error|no files"),
     ("SUMMARIZE '{outside}/secret.csv'", "syntax error|no files"),
-    ("WITH gone AS (DELETE FROM words RETURNING *) SELECT * FROM gone", "Can only delete from base table"),
-    ("WITH g AS (DELETE FROM store.main.words RETURNING *) FROM g", "attached in read-only mode"),
+    *((sql, STATEMENT) for sql in WITHIN),
+    (f"SELECT {'1 + ' * 900}1", "nested too deeply"),
     ("SELECT * FROM (DELETE FROM words RETURNING *)", "syntax error"),
     ("EXPLAIN (ANALYZE) COPY words TO '{root}/words.csv'", "syntax error"),
     ("SELECT getenv('HOME')", "getenv does not exist"),
@@ -240,11 +256,12 @@ def test_everything_else_is_refused(store, root, sql, reason):
         "word_id IN (SELECT 1 FROM read_text('{outside}/secret.csv'))",
         "EXISTS (FROM enable_logging('QueryLog', storage = 'file'))",
         "EXISTS (FROM '{outside}/secret.csv')",
+        "EXISTS (WITH w AS (COPY words TO '{outside}/words.csv') FROM w)",
     ],
 )
 def test_a_condition_on_words_is_as_confined(store, root, where):
     before = files_around(root)
-    with pytest.raises(QueryError, match=f"{CALLED.format('.*')}|{NO_FILES}"):
+    with pytest.raises(QueryError, match=f"{CALLED.format('.*')}|{NO_FILES}|{STATEMENT}"):
         store.neighbors("bark", layer=1, text="002", where=where.format(outside=root.parent))
     assert files_around(root) == before
     assert len(store.neighbors("bark", layer=1, text="002", where="pos = 'N'")) > 0

@@ -64,6 +64,7 @@ def test_a_query_that_needs_more_memory_than_it_may_take_says_so(store, tmp_path
     with pytest.raises(QueryError, match=r"needs more than the 0\.0 GB of memory that it may take"):
         store.sql(query, memory=20 << 20)
     assert list(tmp_path.iterdir()) == []  # nor was it written elsewhere
+    assert len(store.words(lemma="bank")) == 10  # what repstore itself asks has no such limit
     assert len(store.sql(query)["l"][0]) == 3_000_000
 
 

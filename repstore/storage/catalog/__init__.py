@@ -2,6 +2,7 @@
 
 from repstore.storage.catalog.publishing import is_current, publish_catalog
 from repstore.storage.catalog.reading import Catalog
-from repstore.storage.catalog.session import Contents, PythonFunction, RunShown, Session
+from repstore.storage.catalog.session import Contents, PythonFunction, Session
+from repstore.storage.catalog.views import RunShown
 
 __all__ = ["Catalog", "Contents", "PythonFunction", "RunShown", "Session", "is_current", "publish_catalog"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from threading import RLock
@@ -19,36 +19,10 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from repstore.errors import QueryError, RepstoreError
 from repstore.spec import MIX
-from repstore.storage.catalog.reading import Catalog, is_utf8, quoted
+from repstore.storage.catalog.reading import Catalog, is_utf8
 from repstore.storage.catalog.statements import check_statement
+from repstore.storage.catalog.views import RunShown, create_views
 
-OF_RUNS = ("runs", "parts", "skipped")
-OTHERS = ("corpora", "texts", "words", "pairs", "edges")
-"""Tables of the catalog: those whose rows are of a run get its label as their first column."""
-
-LABELS = """
-CREATE SCHEMA memory.shown;
-CREATE TABLE memory.shown.labels (run_id VARCHAR, run VARCHAR);
-"""
-LABELLED = """
-CREATE VIEW memory.main.{table} AS
-SELECT labels.run, rows.* FROM store.main.{table} AS rows JOIN memory.shown.labels AS labels USING (run_id)
-"""
-AS_IT_IS = "CREATE VIEW memory.main.{table} AS FROM store.main.{table}"
-COMMITTED = """
-SELECT part, first_word_id, last_word_id FROM store.main.parts
-WHERE run_id = $run_id AND first_word_id IS NOT NULL ORDER BY part
-"""
-WORDS_OF_RUN = """
-SELECT {run} AS run, layer::INTEGER AS layer, word_id
-FROM store.main.words AS words, range({n_layers}) AS layers(layer)
-WHERE ({ranges}) AND word_id NOT IN (SELECT word_id FROM store.main.skipped WHERE run_id = {run_id})
-"""
-NO_WORDS = "SELECT ''::VARCHAR AS run, 0::INTEGER AS layer, 0::BIGINT AS word_id LIMIT 0"
-VECTORS = """
-CREATE VIEW memory.main.vectors AS
-SELECT run, layer, word_id, vector(word_id, run, layer) AS vector FROM ({words})
-"""
 COLUMNS = """
 SELECT table_name AS "table", column_name AS "column", data_type AS "type" FROM duckdb_columns()
 WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, column_index
@@ -57,15 +31,6 @@ HUGEINT = pa.decimal128(38, 0)
 TABLE_MACROS = (
     "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
 )
-
-
-@dataclass(frozen=True)
-class RunShown:
-    """A run in SQL: what it is called, and how many layers it has."""
-
-    run_id: str
-    label: str
-    n_layers: int
 
 
 @dataclass(frozen=True)
@@ -134,11 +99,9 @@ class Session:
             raise QueryError(f"{sql!r} is no SQL: it has to be text, in UTF-8.")
         values = _plain(parameters)
         try:
-            with self._turn:
+            with self._turn, self._limited(memory, threads):
                 self._failed.clear()
                 check_statement(self._connection, sql, self._table_functions)
-                self._connection.execute(f"SET memory_limit = '{memory}B'")
-                self._connection.execute(f"SET threads = {threads}")
                 table = self._interruptibly(lambda: self._connection.sql(sql, params=values).to_arrow_table())
             return _with_int64(table.rename_columns(_distinct(table.column_names)))
         except duckdb.ConnectionException:
@@ -147,6 +110,18 @@ class Session:
             if self._failed:  # in a function of ours, which says it better
                 raise self._failed[0] from None
             raise QueryError(_told(error, memory)) from error
+
+    @contextmanager
+    def _limited(self, memory: int, threads: int) -> Iterator[None]:
+        """Within, DuckDB keeps to limits. They are those of all connections, so they are lifted again."""
+        try:
+            self._connection.execute(f"SET memory_limit = '{memory}B'")
+            self._connection.execute(f"SET threads = {threads}")
+            yield
+        finally:
+            with suppress(duckdb.ConnectionException):  # it is closed
+                self._connection.execute("RESET memory_limit")
+                self._connection.execute("RESET threads")
 
     def show(self, name: str, rows: pa.Table) -> None:
         """Show a table, with these rows instead of those that it had."""
@@ -188,15 +163,7 @@ class Session:
         return found.take(pa.array(np.cumsum(known) - 1, mask=~known))
 
     def _show(self) -> None:
-        run = self._connection.execute
-        run("USE memory")
-        run(LABELS)
-        for shown in self._contents.runs:
-            run("INSERT INTO memory.shown.labels VALUES (?, ?)", [shown.run_id, shown.label])
-        for table in OF_RUNS:
-            run(LABELLED.format(table=table))
-        for table in OTHERS:
-            run(AS_IT_IS.format(table=table))
+        self._connection.execute("USE memory")
         for at, function in enumerate(self._contents.functions):
             self._connection.create_function(
                 function.name,
@@ -206,32 +173,11 @@ class Session:
                 type=PythonUDFType.ARROW,
                 null_handling=FunctionNullHandling.SPECIAL,
             )
-        words = " UNION ALL ".join(filter(None, map(self._words_of, self._contents.runs)))
-        run(VECTORS.format(words=words or NO_WORDS))
+        create_views(self._connection, self._contents.runs)
         for name, rows in self._contents.tables.items():
             self.show(name, rows)
         for statement in self._contents.statements:
-            run(statement)
-
-    def _words_of(self, run: RunShown) -> str | None:
-        """A query for the words that have vectors in a run, once for every layer."""
-        parts = self._connection.execute(COMMITTED, {"run_id": run.run_id}).fetchall()
-        ranges: list[list[int]] = []
-        before = None
-        for part, first, last in parts:
-            if before is not None and part == before + 1:
-                ranges[-1][1] = last  # what is between them was skipped
-            else:
-                ranges.append([first, last])
-            before = part
-        if not ranges:
-            return None
-        return WORDS_OF_RUN.format(
-            run=quoted(run.label),
-            run_id=quoted(run.run_id),
-            n_layers=run.n_layers,
-            ranges=" OR ".join(f"word_id BETWEEN {first} AND {last}" for first, last in ranges),
-        )
+            self._connection.execute(statement)
 
 
 def _called(session: weakref.ref[Session], at: int, n_parameters: int) -> Callable[..., pa.Array]:

@@ -2,7 +2,8 @@
 
 DuckDB itself refuses files and changes of the catalog (`storage.catalog.reading`). It does not refuse table
 functions that log or profile into files, that take addresses in memory, or that change settings; so a
-statement may call none but those that are listed here, wherever in it they stand.
+statement may call none but those that are listed here, wherever in it they stand. And a SELECT may hold
+statements that write, WITH names for what they return.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
@@ -25,6 +26,9 @@ HARMLESS = frozenset(
     }
 )
 """DuckDB's table functions that read neither files nor memory, and change nothing."""
+
+READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+"""Kinds of queries, alone or within others, that read; COPY_QUERY_NODE is among the rest."""
 
 PATH = re.compile(r"[./\\:*?]")
 """What names of files have and names of tables do not."""
@@ -55,12 +59,9 @@ def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, known: froz
             "PIVOT has to know its columns here: say which values, as in PIVOT t ON pos IN ('N', 'V')."
         )
     elif kind != duckdb.StatementType.SELECT:
-        raise QueryError(
-            f"A store is read by SELECT; {kind.name if kind else 'other'} statements are refused. "
-            'Write results elsewhere with "--format csv" or ResultTable.to_parquet.'
-        )
+        raise _refused(kind.name if kind else "other")
     else:
-        check_tables(connection, query, known)
+        check_reading(connection, query, known)
 
 
 def _kind_of(statement: duckdb.Statement) -> duckdb.StatementType | None:
@@ -71,35 +72,58 @@ def _kind_of(statement: duckdb.Statement) -> duckdb.StatementType | None:
         return None
 
 
-def check_tables(
+def check_reading(
     connection: duckdb.DuckDBPyConnection, sql: str, known: frozenset[str] = frozenset()
 ) -> None:
-    """Refuse table functions that are neither `HARMLESS` nor `known`, and names of files where tables stand.
+    """Refuse, anywhere in a SELECT, what does more than to read tables.
+
+    That are statements that write (a WITH may hold them), names of files where tables stand, and table
+    functions that are neither `HARMLESS` nor `known`.
 
     Raises:
         QueryError: there is one.
+        duckdb.Error: it is no SELECT.
     """
-    tree = json.loads(connection.execute(SERIALIZED, {"sql": sql}).fetchall()[0][0])
-    for name in _named(tree, "BASE_TABLE"):
-        if PATH.search(name):
-            raise QueryError(f'SQL reads the tables of the store, and no files: "{name}" is refused.')
-    for name in _named(tree, "TABLE_FUNCTION"):
-        if name.lower() not in HARMLESS | known:
-            raise QueryError(
-                f"SQL reads the tables of the store, and nothing else: {name}() is refused. "
-                + did_you_mean(name, sorted(known))
-            )
+    for node in _nodes(connection, sql):
+        match node:
+            case {"type": "BASE_TABLE", "table_name": str(name)} if PATH.search(name):
+                raise QueryError(f'SQL reads the tables of the store, and no files: "{name}" is refused.')
+            case {"type": "TABLE_FUNCTION", "function": called}:
+                name = called.get("function_name", "?")
+                if name.lower() not in HARMLESS | known:
+                    raise QueryError(
+                        f"SQL reads the tables of the store, and nothing else: {name}() is refused. "
+                        + did_you_mean(name, sorted(known))
+                    )
+            case {"type": str(kind)} if kind.endswith("_NODE") and kind not in READING:
+                raise _refused(kind.split("_")[0])
 
 
-def _named(node: Any, kind: Literal["BASE_TABLE", "TABLE_FUNCTION"]) -> Iterator[str]:
-    """Names of the tables or table functions in a tree of JSON, as DuckDB serializes a statement."""
-    if isinstance(node, dict):
-        if node.get("type") == kind:
-            yield node["table_name"] if kind == "BASE_TABLE" else node["function"]["function_name"]
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _named(child, kind)
+def _refused(kind: str) -> QueryError:
+    return QueryError(
+        f"A store is read by SELECT; {kind} statements are refused. "
+        'Write results elsewhere with "--format csv" or ResultTable.to_parquet.'
+    )
+
+
+def _nodes(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[dict[str, Any]]:
+    """All objects in the tree of a SELECT, as DuckDB serializes it."""
+    try:
+        tree = json.loads(connection.execute(SERIALIZED, {"sql": sql}).fetchall()[0][0])
+    except RecursionError:
+        raise QueryError(
+            "The query is nested too deeply. Ask in several steps, WITH names for them."
+        ) from None
+    if tree["error"]:
+        raise duckdb.ParserException(tree["error_message"])
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            yield node
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
 
 
 def _explained(sql: str) -> str:
