@@ -18,6 +18,7 @@ from repstore.cli import (
     mixes,
     near,
     probes,
+    results,
     saved,
     trained,
     transforms,
@@ -80,3 +81,4 @@ app.add_typer(probes.probe, name="probe")
 app.add_typer(indexes.index, name="index")
 app.add_typer(transforms.transform, name="transform")
 app.add_typer(mixes.mix, name="mix")
+app.add_typer(results.results, name="results")

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from repstore.cli.completing import complete_form, complete_lemma, complete_pos, complete_sense
-from repstore.cli.options import FormatOption, MemoryOption, StorePath, bytes_of, open_store
-from repstore.cli.render import show
+from repstore.cli.options import FormatOption, MemoryOption, SaveOption, StorePath, bytes_of, open_store
+from repstore.cli.render import keep, show
 from repstore.cli.saying import remark
 
 
@@ -66,8 +66,9 @@ def sql(
         int | None,
         typer.Option(min=1, help="Most threads; as many as there are processors.", show_default=False),
     ] = None,
+    save: SaveOption = None,
 ) -> None:
-    """Ask in SQL: tables runs corpora texts words pairs edges skipped parts, and the view vectors.
+    """Ask in SQL: tables runs corpora texts words pairs edges skipped parts results, and the view vectors.
 
     Functions of vectors are cosine, dot, l2, norm, vector, centroid, similarity and neighbors (docs/sql.md).
     Nothing can be changed, and no file read or written.
@@ -79,8 +80,12 @@ def sql(
     opened = open_store(store)
     ask = partial(opened.sql, memory=bytes_of(memory), threads=threads)
     if query is not None:
-        show(ask(query), format)
+        result = ask(query)
+        show(result, format)
+        keep(result, store, save)
         return
+    if save is not None:
+        raise typer.BadParameter("--save keeps the result of one query. Give the query.")
     from repstore.cli.dots import Session
     from repstore.cli.shell import read_statements, talk
 

@@ -13,6 +13,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     PlotOption,
+    SaveOption,
     SpaceOption,
     StorePath,
     TransformOption,
@@ -23,7 +24,7 @@ from repstore.cli.options import (
     open_store,
     runs_of,
 )
-from repstore.cli.render import PATIENCE, show, showing_progress
+from repstore.cli.render import PATIENCE, keep, show, showing_progress
 from repstore.spec import Correlation, Estimator, Measure, Similarity
 
 RunsOption = Annotated[
@@ -75,6 +76,7 @@ def compare(
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Compare every layer of a run with every layer of it, or of another run.
 
@@ -98,6 +100,7 @@ def compare(
             progress=progress,
         )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 def compare_with(
@@ -113,6 +116,7 @@ def compare_with(
     where: WhereOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Correlate the cosines of each layer with similarities of words from elsewhere.
 
@@ -125,6 +129,7 @@ def compare_with(
         table, run=runs_of(opened, run), layer=layers_of(layers), standardize=standardize, where=where
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 def geometry(
@@ -149,6 +154,7 @@ def geometry(
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Measure how the word vectors of each layer lie: anisotropy, norms, rank, dimension, senses, ...
 
@@ -169,3 +175,4 @@ def geometry(
             progress=progress,
         )
     show(result, format, plot)
+    keep(result, store, save)

@@ -15,6 +15,7 @@ from repstore.cli.options import (
     LayersOption,
     PlotOption,
     RunOption,
+    SaveOption,
     SpaceOption,
     StorePath,
     TransformOption,
@@ -22,7 +23,7 @@ from repstore.cli.options import (
     layers_of,
     open_store,
 )
-from repstore.cli.render import show, showing_progress
+from repstore.cli.render import keep, show, showing_progress
 from repstore.errors import SeveralWordsError
 from repstore.spec import Metric, Search
 
@@ -73,6 +74,7 @@ def neighbors(
     transform: TransformOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Find the uses nearest to one use of a word; at several layers, who enters and who leaves.
 
@@ -95,12 +97,14 @@ def neighbors(
         if word_id is not None or sense is not None:
             raise typer.BadParameter("--encode takes a word and its --text, no --word-id and no --sense.")
         new = _encoded(store, word, text, run, model)
-        show(open_store(store, transform).neighbors(new, **asked), format, plot)
-        return
-    if model is not None:
-        raise typer.BadParameter("--model is of --encode.")
-    given = word_id if word_id is not None else int(word) if word and re.fullmatch(ID, word) else word
-    show(_found(open_store(store, transform), given, asked | {"text": text, "sense": sense}), format, plot)
+        result = open_store(store, transform).neighbors(new, **asked)
+    else:
+        if model is not None:
+            raise typer.BadParameter("--model is of --encode.")
+        given = word_id if word_id is not None else int(word) if word and re.fullmatch(ID, word) else word
+        result = _found(open_store(store, transform), given, asked | {"text": text, "sense": sense})
+    show(result, format, plot)
+    keep(result, store, save)
 
 
 def hubness(
@@ -113,6 +117,7 @@ def hubness(
     transform: TransformOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Say how unevenly words are neighbors of others: hubs spoil lists of neighbors.
 
@@ -128,6 +133,7 @@ def hubness(
             progress=progress,
         )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 def _encoded(

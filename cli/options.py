@@ -19,7 +19,7 @@ StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 
 
-def _drawable(file: Path | None) -> Path | None:
+def drawable(file: Path | None) -> Path | None:
     """Refuse a file that cannot be drawn into before the question is answered, not after."""
     if file is not None:
         from repstore.plots.canvas import check_drawable
@@ -28,9 +28,24 @@ def _drawable(file: Path | None) -> Path | None:
     return file
 
 
+def _savable(name: str | None) -> str | None:
+    """Refuse what cannot be the name of a result before the question is answered, not after."""
+    if name is not None:
+        from repstore.storage.frozen import check_name
+
+        check_name("result", name)
+    return name
+
+
 PlotOption = Annotated[
     Path | None,
-    typer.Option("--plot", metavar="FILE", callback=_drawable, help="Draw into a .png, .svg or .pdf file."),
+    typer.Option("--plot", metavar="FILE", callback=drawable, help="Draw into a .png, .svg or .pdf file."),
+]
+SaveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--save", metavar="NAME", callback=_savable, help='Keep the result under this name ("results list").'
+    ),
 ]
 RunOption = Annotated[
     str | None,

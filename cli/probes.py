@@ -12,13 +12,14 @@ from repstore.cli.options import (
     FormatOption,
     LayersOption,
     PlotOption,
+    SaveOption,
     SpaceOption,
     StorePath,
     TransformOption,
     layers_of,
     open_store,
 )
-from repstore.cli.render import show
+from repstore.cli.render import keep, show
 from repstore.spec import Clustering, LayerKey, Standardize, Target, Threshold, is_mix
 
 SecondRunOption = Annotated[
@@ -111,6 +112,7 @@ def wic(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Same sense or not: are cosines higher where it is the same?
 
@@ -132,6 +134,7 @@ def wic(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command()
@@ -152,6 +155,7 @@ def pairs(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Ratings where the corpus has them, else labels: are cosines higher where meanings are closer?
 
@@ -173,6 +177,7 @@ def pairs(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command("knn-wsd")
@@ -191,6 +196,7 @@ def knn_wsd(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Have the nearest words of the same lemma the sense of the word?
 
@@ -210,6 +216,7 @@ def knn_wsd(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command("centroid-wsd")
@@ -227,6 +234,7 @@ def centroid_wsd(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Is the nearest mean vector of a sense that of the sense of the word?
 
@@ -245,6 +253,7 @@ def centroid_wsd(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 @probe.command("wsi")
@@ -262,6 +271,7 @@ def wsi(
     seed: SeedOption = 0,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Do clusters of the words of a lemma agree with its senses?
 
@@ -280,6 +290,7 @@ def wsi(
         seed=seed,
     )
     show(result, format, plot)
+    keep(result, store, save)
 
 
 def _against(given: str | None) -> str | int | tuple[str, LayerKey] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -75,6 +76,18 @@ def show(result: ResultTable, format: Format, plot: Path | None = None) -> None:
             remark(note)
     if plot is not None:
         remark(f"Wrote {plot}")
+
+
+def keep(result: ResultTable, store: Path, name: str | None) -> None:
+    """Save a result under a name if one is given; what is kept is told on stderr."""
+    if name is None:
+        return
+    import repstore
+
+    command = shlex.join(["repstore", *sys.argv[1:]])
+    is_new = repstore.save_result(store, name, result, command=command)
+    said = f'Saved as "{name}".' if is_new else f'"{name}" is there already, just the same: nothing was done.'
+    print(said, file=sys.stderr)
 
 
 def _print_whole(result: ResultTable) -> None:

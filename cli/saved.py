@@ -12,6 +12,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     RunOption,
+    SaveOption,
     StorePath,
     TransformOption,
     WhereOption,
@@ -20,7 +21,7 @@ from repstore.cli.options import (
     open_store,
 )
 from repstore.cli.probes import RunsOption
-from repstore.cli.render import say_removed, show
+from repstore.cli.render import keep, say_removed, show
 
 NameArgument = Annotated[
     str,
@@ -79,6 +80,7 @@ def apply(
     seed: Annotated[int, typer.Option(min=0, help="Decides the sample.")] = 0,
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
+    save: SaveOption = None,
 ) -> None:
     """Apply a trained probe that was kept to other words, layers or runs.
 
@@ -99,3 +101,4 @@ def apply(
         memory=bytes_of(memory),
     )
     show(result, format)
+    keep(result, store, save)

@@ -14,6 +14,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     PlotOption,
+    SaveOption,
     StorePath,
     TransformOption,
     WhereOption,
@@ -24,7 +25,7 @@ from repstore.cli.options import (
     runs_of,
 )
 from repstore.cli.probes import ResamplesOption, RunsOption
-from repstore.cli.render import Format, show, showing_progress
+from repstore.cli.render import keep, show, showing_progress
 from repstore.spec import SplitBy, TrainedName
 
 if TYPE_CHECKING:
@@ -69,9 +70,13 @@ AtLeastOption = Annotated[
 ]
 SampleOption = Annotated[int | None, typer.Option(min=2, help="Only so many examples; all unless given.")]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")]
-SaveOption = Annotated[
+KeepProbeOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Keep the probe under this name, to apply it later (probe apply)."),
+    typer.Option(
+        "--keep-probe",
+        metavar="NAME",
+        help="Keep the probe itself under this name, to apply it later (probe apply).",
+    ),
 ]
 FirstSeedOption = Annotated[int, typer.Option("--seed", min=0, help="The first of the seeds.")]
 
@@ -128,9 +133,10 @@ def _command(name: TrainedName) -> Callable[..., None]:
         seed: FirstSeedOption = 0,
         resamples: ResamplesOption = 10_000,
         memory: MemoryOption = "2GB",
-        save: SaveOption = None,
+        keep_probe: KeepProbeOption = None,
         format: FormatOption = "table",
         plot: PlotOption = None,
+        save: SaveOption = None,
     ) -> None:
         opened = open_store(store, transform)
         options: dict[str, Any] = {
@@ -154,18 +160,19 @@ def _command(name: TrainedName) -> Callable[..., None]:
             "edges": edges and names_of(edges),
         }
         with showing_progress() as progress:
-            if save is None:
+            if keep_probe is None:
                 result = opened.probe(name, **options, **of_pairs, progress=progress)
             else:
-                result = _saved(store, save, name, options, transform, of_pairs, progress)
+                result = _with_probe(store, keep_probe, name, options, transform, of_pairs, progress)
         show(result, format, plot)
+        keep(result, store, save)
 
     return command
 
 
-def _saved(
+def _with_probe(
     store: Path,
-    save: str,
+    keep_probe: str,
     name: TrainedName,
     options: dict[str, Any],
     transform: str | None,
@@ -178,7 +185,7 @@ def _saved(
     features = [] if of_pairs["features"] == "all" else of_pairs["features"]
     return repstore.fit_probe(
         store,
-        save,
+        keep_probe,
         probe=name,
         feature=_one("--feature", features),  # type: ignore[arg-type]  # which the library checks
         edges=_one("--edges", of_pairs["edges"]),
@@ -192,7 +199,9 @@ def _saved(
 def _one(option: str, given: list[str] | None) -> str | None:
     """What an option says of the one probe that is kept."""
     if given and len(given) > 1:
-        raise typer.BadParameter(f"--save keeps one probe, and {option} says {', '.join(given)}. Name one.")
+        raise typer.BadParameter(
+            f"--keep-probe keeps one probe, and {option} says {', '.join(given)}. Name one."
+        )
     return given[0] if given else None
 
 
@@ -204,23 +213,19 @@ def _ask(
     transform: str | None,
     options: dict[str, Any],
     memory: str,
-    format: Format,
-    plot: Path | None,
-    save: str | None = None,
-) -> None:
-    """Ask a probe; of ``ridge``, keep a map if it is to be saved."""
+    keep_probe: str | None = None,
+) -> ResultTable:
+    """Ask a probe; of ``ridge``, keep a map if one is named."""
     import repstore
 
     opened = open_store(store, transform)
     runs = runs_of(opened, run)
     options |= {"layer": layers_of(layers), "memory": bytes_of(memory)}
     with showing_progress() as progress:
-        if save is None:
-            result = opened.probe(name, run=runs, **options, progress=progress)
-        else:
-            options |= {"run": _one("--run", runs), "transform": transform}
-            result = repstore.fit_ridge(store, save, **options, progress=progress)
-    show(result, format, plot)
+        if keep_probe is None:
+            return opened.probe(name, run=runs, **options, progress=progress)
+        options |= {"run": _one("--run", runs), "transform": transform}
+        return repstore.fit_ridge(store, keep_probe, **options, progress=progress)
 
 
 def structural(
@@ -239,6 +244,7 @@ def structural(
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Are distances of words those of their tree, under a linear map? Needs torch.
 
@@ -246,7 +252,9 @@ def structural(
     """
     options: dict[str, Any] = {"edges": edges, "rank": rank, "sample": sample}
     options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
-    _ask("structural", store, run, layers, transform, options, memory, format, plot)
+    result = _ask("structural", store, run, layers, transform, options, memory)
+    show(result, format, plot)
+    keep(result, store, save)
 
 
 def ridge(
@@ -262,9 +270,10 @@ def ridge(
     seed: FirstSeedOption = 0,
     resamples: ResamplesOption = 10_000,
     memory: MemoryOption = "2GB",
-    save: SaveOption = None,
+    keep_probe: KeepProbeOption = None,
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """How well does a linear map of a layer predict a table of numbers, such as norms or voxels?
 
@@ -272,7 +281,9 @@ def ridge(
     """
     options: dict[str, Any] = {"matrix": matrix, "split_by": split_by, "where": where, "sample": sample}
     options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
-    _ask("ridge", store, run, layers, transform, options, memory, format, plot, save)
+    result = _ask("ridge", store, run, layers, transform, options, memory, keep_probe)
+    show(result, format, plot)
+    keep(result, store, save)
 
 
 def abstraction(
@@ -291,6 +302,7 @@ def abstraction(
     memory: MemoryOption = "2GB",
     format: FormatOption = "table",
     plot: PlotOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Do layers of many dimensions predict a table of numbers best? Both, and how they go together.
 
@@ -304,4 +316,6 @@ def abstraction(
         "sample": sample,
     }
     options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
-    _ask("abstraction", store, run, layers, transform, options, memory, format, plot)
+    result = _ask("abstraction", store, run, layers, transform, options, memory)
+    show(result, format, plot)
+    keep(result, store, save)

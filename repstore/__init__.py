@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
     from repstore.kept_probes import drop_probe, list_probes
+    from repstore.kept_results import drop_result, save_result
     from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
@@ -57,6 +58,7 @@ _HOMES = {
     "drop_index": "repstore.indexing",
     "drop_mix": "repstore.mixing",
     "drop_probe": "repstore.kept_probes",
+    "drop_result": "repstore.kept_results",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
     "export": "repstore.exporting.export",
@@ -73,6 +75,7 @@ _HOMES = {
     "migrate": "repstore.upkeep",
     "repair": "repstore.upkeep",
     "reproduce": "repstore.reproduction",
+    "save_result": "repstore.kept_results",
     "show_transform": "repstore.transforming",
     "verify": "repstore.upkeep",
     "open": "repstore.store",
@@ -98,6 +101,7 @@ __all__ = [
     "drop_index",
     "drop_mix",
     "drop_probe",
+    "drop_result",
     "drop_transform",
     "encode_word",
     "export",
@@ -115,6 +119,7 @@ __all__ = [
     "open",
     "repair",
     "reproduce",
+    "save_result",
     "show_transform",
     "verify",
 ]

@@ -16,6 +16,7 @@ from repstore.analysis.predictions import predict, predict_numbers
 from repstore.errors import ArgumentError, NotFoundError, ResultError
 from repstore.examples import Which, columns_of, examples_of
 from repstore.kept_probes import Kept, kept_probe
+from repstore.provenance import question
 from repstore.results import ResultTable
 from repstore.sampling import check_memory, check_sample
 from repstore.spec import MEMORY, LayerKey, layer_number
@@ -46,6 +47,7 @@ class Applying:
 
     _lookup: Lookup
 
+    @question
     def apply_probe(
         self,
         name: str,

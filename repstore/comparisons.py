@@ -8,6 +8,7 @@ from pathlib import Path
 from repstore.comparing import compare_layers
 from repstore.geometry import Measures, Measuring, measure_layers, measures_of
 from repstore.outside import compare_with
+from repstore.provenance import question
 from repstore.results import ResultTable
 from repstore.similarities import Comparison
 from repstore.spec import MEMORY, Correlation, Estimator, Frame, Progress, Similarity
@@ -20,6 +21,7 @@ class Comparisons:
 
     _lookup: Lookup
 
+    @question
     def compare(
         self,
         metric: Similarity = "cka",
@@ -83,6 +85,7 @@ class Comparisons:
         )
         return compare_layers(self._lookup, self._lookup.several(run), layer, asked, progress)
 
+    @question
     def compare_with(
         self,
         table: str | Path,
@@ -113,6 +116,7 @@ class Comparisons:
         """
         return compare_with(self._lookup, self._lookup.several(run), layer, Path(table), standardize, where)
 
+    @question
     def geometry(
         self,
         measure: Measures = ("anisotropy", "norms", "rank"),

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from repstore import keeping
 from repstore.errors import ArgumentError, NotFoundError, did_you_mean
+from repstore.provenance import asking
 from repstore.results import ResultTable
 from repstore.storage.frozen import STORE
 from repstore.storage.lock import writing
@@ -95,7 +96,9 @@ def kept_probe(run: Run, name: str) -> Kept:
     info = read_probe(run.folder, name)
     if info is None:
         names = [place.name for place in run.folder.all_frozen("probe")]
-        hint = did_you_mean(name, names) if names else "It has none; keep one with --save NAME of a probe."
+        hint = (
+            did_you_mean(name, names) if names else "It has none; keep one with --keep-probe NAME of a probe."
+        )
         raise NotFoundError(f'{run.label} has no probe "{name}". {hint}')
     probe = Kept(run, info)
     transform = info.asked.get("transform")
@@ -146,12 +149,16 @@ def keep_probe(
     layout = open_store(Path(store).absolute())
     seen = (lambda run: run) if transform is None else partial(through, name=transform)
     with writing(layout), looking_up(layout, seen) as lookup:
-        opened = lookup.run(run)
-        place = opened.folder.frozen("probe", name)
-        layers = sorted(opened.stored_layers(layer, "Probes that are kept"))
-        said = _said(name, opened, layers, transform, question(lookup, opened))
-        there = keeping.as_it_was(place, opened, read_probe_info, lambda info: _otherwise(info, said))
-        learned = learn(lookup, opened, layers)
+        asked = {"name": name, "run": run, "layer": layer, "transform": transform}
+        with asking(lookup, "fit_probe", asked) as recorded:
+            opened = lookup.run(run)
+            place = opened.folder.frozen("probe", name)
+            layers = sorted(opened.stored_layers(layer, "Probes that are kept"))
+            said = _said(name, opened, layers, transform, question(lookup, opened))
+            asked |= {key: value for key, value in said.items() if key != "command"}
+            there = keeping.as_it_was(place, opened, read_probe_info, lambda info: _otherwise(info, said))
+            learned = learn(lookup, opened, layers)
+        table = recorded(learned.table)
         note = f'The probe was there already as "{name}": nothing changed.'
         if there is None:
             known = {"run_id": opened.folder.root.name, "parts": opened.parts, "asked": said}
@@ -161,7 +168,7 @@ def keep_probe(
                 f'Kept the probe{which} as "{name}". Apply it with: repstore probe apply STORE {name} '
                 f"--run {lookup.labels[opened.folder.root.name]}."
             )
-    return dataclasses.replace(learned.table, notes=[*learned.table.notes, note])
+    return dataclasses.replace(table, notes=[*table.notes, note])
 
 
 def _said(
@@ -179,7 +186,7 @@ def _said(
         if value is not None and option not in ("probe", "content")
         for argument in (f"--{option}", str(value))
     ]
-    return said | {"command": ["probe", said["probe"], STORE, *arguments, "--save", name]}
+    return said | {"command": ["probe", said["probe"], STORE, *arguments, "--keep-probe", name]}
 
 
 def _otherwise(info: ProbeInfo, said: dict[str, Any]) -> list[str]:

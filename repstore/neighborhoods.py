@@ -10,6 +10,7 @@ import pyarrow as pa
 from repstore.analysis.graph import NeighborGraph, neighbor_graph
 from repstore.analysis.hubness import hubness
 from repstore.analysis.space import space_of
+from repstore.provenance import question
 from repstore.queries import WordGiven
 from repstore.results import Figure, ResultTable
 from repstore.searching import UNITS, NeighborSearch, check_neighborhood, find_neighbors
@@ -24,6 +25,7 @@ class Neighborhoods:
 
     _lookup: Lookup
 
+    @question
     def neighbors(
         self,
         word: WordGiven = None,
@@ -79,6 +81,7 @@ class Neighborhoods:
         asked = NeighborSearch(k, metric, standardize, where, other_lemmas, other_texts, search)
         return find_neighbors(self._lookup, self._lookup.run(run), word, layer, text, sense, asked)
 
+    @question
     def neighbors_graph(
         self,
         *,
@@ -135,6 +138,7 @@ class Neighborhoods:
             ],
         )
 
+    @question
     def hubness(
         self,
         *,

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_overloads, get_type_hints, overlo
 
 from repstore.errors import ArgumentError, NotFoundError, did_you_mean
 from repstore.probing import ask_pairs
+from repstore.provenance import answered
 from repstore.results import ResultTable
 from repstore.sense_probing import ask_senses
 from repstore.spec import (
@@ -313,7 +314,11 @@ class Probes:
                 raise ArgumentError(f'The probe "{name}" needs {option}, which is not given.')
         asked = signature.bind(self, name, **options)
         asked.apply_defaults()
-        return ASK[name](self._lookup, name, **asked.kwargs)
+
+        def answer(name: str, **options: Any) -> ResultTable:
+            return ASK[name](self._lookup, name, **options)
+
+        return answered(self._lookup, "probe", {"name": name, **asked.kwargs}, answer)
 
 
 def _signature_of(name: str) -> inspect.Signature:

@@ -7,17 +7,17 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from repstore import plots
 from repstore.errors import ArgumentError, MissingExtraError
 from repstore.spec import is_mix
+from repstore.storage.saved_results import as_json, parquet_of
 
 if TYPE_CHECKING:
     import pandas
@@ -49,6 +49,21 @@ class Figure:
     panels: Sequence[tuple[str, tuple[str, str] | None]] = ()
     also: Sequence[str] = ()
 
+    @classmethod
+    def read(cls, said: Mapping[str, Any] | None) -> Figure | None:
+        """A figure from JSON, as `ResultTable.about` has it."""
+        if said is None:
+            return None
+        panels = [(y, band and tuple(band)) for y, band in said["panels"]]
+        return cls(
+            **{
+                **said,
+                "band": said["band"] and tuple(said["band"]),
+                "panels": panels,
+                "also": tuple(said["also"]),
+            }
+        )
+
 
 @dataclass(frozen=True, repr=False)
 class ResultTable:
@@ -61,6 +76,8 @@ class ResultTable:
         provenance: run, split, seed, ... : what the result was computed from.
         figure: how it is drawn, if it can be.
         notes: what a reader of the table must know; printed below it.
+        made: when, how long and by which versions it was computed: all that may differ when the same is asked
+            again. Of a result that was kept also when it was saved, and the command.
     """
 
     table: pa.Table
@@ -69,6 +86,15 @@ class ResultTable:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     figure: Figure | None = None
     notes: Sequence[str] = ()
+    made: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is said of the rows, as JSON has it: title, units, provenance, notes and figure."""
+        said = {"title": self.title, "units": self.units, "provenance": self.provenance}
+        figure = None if self.figure is None else asdict(self.figure)
+        written: dict[str, Any] = as_json({**said, "notes": self.notes, "figure": figure})
+        return written
 
     @property
     def columns(self) -> list[str]:
@@ -113,15 +139,8 @@ class ResultTable:
         return text.getvalue()
 
     def to_parquet(self, path: str | Path) -> None:
-        """Write the rows, with title, units and provenance in the file's metadata."""
-        about = {
-            "title": self.title,
-            "units": dict(self.units),
-            "provenance": dict(self.provenance),
-            "notes": list(self.notes),
-        }
-        metadata = {"repstore": json.dumps(about)}
-        pq.write_table(self.table.replace_schema_metadata(metadata), path)
+        """Write the rows, with what is said of them (`about`) in the file's metadata."""
+        Path(path).write_bytes(parquet_of(self.table, self.about))
 
     def plot(self, path: str | Path) -> None:
         """Draw the result into a PNG, SVG or PDF file.

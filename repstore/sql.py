@@ -15,7 +15,9 @@ from repstore.analysis.space import space_of
 from repstore.errors import ArgumentError, QueryError
 from repstore.sql_functions import DEFINITIONS
 from repstore.storage.catalog import Catalog, Contents, PythonFunction, RunShown, Session
+from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
+from repstore.storage.saved_results import result_macro
 from repstore.storage.vectors import LayerVectors, rows_of
 
 SEVERAL = 16
@@ -27,13 +29,15 @@ ALL_LAYERS = -1
 """What stands for no layer where a function would not be called with NULL."""
 
 
-def session_of(catalog: Catalog, lookup: Lookup) -> Session:
-    """A session of SQL over a store, as it was when it was opened."""
+def session_of(catalog: Catalog, lookup: Lookup, layout: Layout, results: pa.Table) -> Session:
+    """A session of SQL over a store, as it was when it was opened; `results` are listed in a table."""
     shown = [
         RunShown(row["run_id"], lookup.labels[row["run_id"]], row["n_layers"])
         for row in lookup.run_rows.to_pylist()
     ]
-    return Session(catalog, Contents(shown, _VectorFunctions(lookup).all(), {}, DEFINITIONS))
+    definitions = (*DEFINITIONS, result_macro(layout.results))
+    tables = {"results": results}
+    return Session(catalog, Contents(shown, _VectorFunctions(lookup).all(), tables, definitions))
 
 
 class _VectorFunctions:

@@ -48,6 +48,7 @@ FUNCTIONS = (
         "neighbors(word_id, run, layer, k := 10)",
         "The k words nearest to a word: rank, word_id, cosine.",
     ),
+    Function("result", "table", "result(name)", "The rows of a result that is kept."),
 )
 """All of them, those of vectors first."""
 

@@ -15,8 +15,10 @@ from repstore.analysis.scan import n_processors
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
 from repstore.errors import ArgumentError, StoreError
+from repstore.kept_results import Results
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
+from repstore.provenance import question
 from repstore.results import SHOWN_ROWS, ResultTable
 from repstore.run_views import Run, view_of
 from repstore.spec import MEMORY, LayerKey
@@ -52,7 +54,7 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
     return Store(open_store(Path(path).absolute()))
 
 
-class Store(Probes, Neighborhoods, Comparisons, Applying):
+class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
     """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement.
 
     In another process, forked or unpickled there, it opens anew when it is first asked, and sees what is
@@ -235,6 +237,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layer(layer))
 
+    @question
     def sql(
         self,
         query: str,
@@ -249,7 +252,8 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         the view vectors(run, layer, word_id, vector), which reads only the layers that a filter leaves.
         Functions: cosine(a, b), dot(a, b), l2(a, b), norm(a), vector(word_id, run, layer), the aggregate
         centroid(vector), and the tables similarity(run, layer := NULL) and
-        neighbors(word_id, run, layer, k := 10). Ctrl-C stops a query.
+        neighbors(word_id, run, layer, k := 10). Results that are kept: the table results, and the rows of
+        each as result('NAME'). Ctrl-C stops a query.
 
         Args:
             query: one SELECT statement.
@@ -261,6 +265,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
             ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
+        self._session.show("results", self.results().table)
         table = self._session.select(query, parameters, memory=memory, threads=threads or n_processors())
         return ResultTable(table, "Result of SQL", provenance={"sql": query})
 
@@ -274,4 +279,4 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
             raise ArgumentError(
                 f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
             )
-        return session_of(self._catalog, self._lookup)
+        return session_of(self._catalog, self._lookup, self._layout, self.results().table)

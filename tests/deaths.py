@@ -17,7 +17,7 @@ class Dead(BaseException):
 
 
 class Steps:
-    """Counts what is done to the files of runs, and dies before the step of number `last`."""
+    """Counts what is done to the files of runs and results, and dies before the step of number `last`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, last: int | None) -> None:
         self.n, self._last = 0, last
@@ -49,7 +49,7 @@ class Steps:
     def _counted(self, change: Callable[..., object]) -> Callable[..., object]:
         def counted(*args: object, **options: object) -> object:
             reads = change.__name__ == "open" and "w" not in "".join(map(str, args[1:]))
-            if not reads and (not isinstance(args[0], Path) or "runs" in args[0].parts):
+            if not reads and (not isinstance(args[0], Path) or {"runs", "results"} & set(args[0].parts)):
                 self.step()
             return change(*args, **options)
 

@@ -22,7 +22,7 @@ N_WORDS, D_MODEL, N_LAYERS = 30, 5, 3
 CLASSES = ("N", "V", "X")
 ARRAYS = {"weights": np.array([0.25, 0.75]), "scale": np.array(1.5)}
 COMMANDS = {
-    "probe": ["probe", "linear", "STORE", "--label", "pos", "--run", "m/base", "--save", "p"],
+    "probe": ["probe", "linear", "STORE", "--label", "pos", "--run", "m/base", "--keep-probe", "p"],
     "mix": ["mix", "train", "STORE", "m", "--run", "m/base"],
 }
 

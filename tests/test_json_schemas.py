@@ -15,7 +15,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore.schemas import json_schema
 
-NAMES = ("store", "corpus", "run", "part", "index", "transform", "probe", "mix")
+NAMES = ("store", "corpus", "run", "part", "index", "transform", "probe", "mix", "result", "made")
 PLACES = {
     "store": "store.json",
     "corpus": "corpora/*/corpus.json",
@@ -25,9 +25,11 @@ PLACES = {
     "transform": "runs/*/transforms/*/transform.json",
     "probe": "runs/*/probes/*/probe.json",
     "mix": "runs/*/mixes/*/mix.json",
+    "result": "results/*/result.json",
+    "made": "results/*/made.json",
 }
-FREE = "asked"
-"""A key that every command fills with what it was asked; that a command is in it is all that is fixed."""
+FREE = {"asked", "provenance", "units", "versions"}
+"""Keys that every command fills with what is its own. That a command is in `asked` is all that is fixed."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,9 @@ def ingested(tmp_path_factory, tiny_model, sentences) -> Path:
         repstore.fit_transform(folder / "store", name, kind=kind, run="bert/base", **options)
     mix_in(folder / "store", run="bert/base")
     probe_in(folder / "store", run="bert/base")
+    with repstore.open(folder / "store") as store:
+        result = store.geometry("dimension", run="bert/base", resamples=2)
+        repstore.save_result(store, "geometry", result)
     return folder / "store"
 
 
@@ -95,7 +100,7 @@ def without_a_key(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         for key in value:
             yield {other: value[other] for other in value if other != key}
-            changes = [{}] if key == FREE else without_a_key(value[key])
+            changes = [{}] if key == "asked" else [] if key in FREE else without_a_key(value[key])
             yield from (value | {key: changed} for changed in changes)
     elif isinstance(value, list):
         for n, item in enumerate(value):
@@ -107,7 +112,7 @@ def with_a_key(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         yield value | {"more": 1}
         for key in value:
-            if key != FREE:
+            if key not in FREE:
                 yield from (value | {key: changed} for changed in with_a_key(value[key]))
     elif isinstance(value, list):
         for n, item in enumerate(value):
@@ -198,6 +203,16 @@ def test_a_key_too_few_or_too_many_is_noticed(ingested, name):
         ("mix", {"asked": []}),
         ("mix", {"asked": {"command": []}}),
         ("mix", {"file": "layer-00.npz"}),
+        ("result", {"n_rows": -1}),
+        ("result", {"sha256": None}),
+        ("result", {"title": None}),
+        ("result", {"units": {"cka": 1}}),
+        ("result", {"figure": {"kind": "curve"}}),
+        ("result", {"provenance": []}),
+        ("made", {"saved": "yesterday"}),
+        ("made", {"seconds": -1}),
+        ("made", {"versions": {"numpy": 2}}),
+        ("made", {"command": ""}),
     ],
 )
 def test_values_that_cannot_be_are_noticed(ingested, name, change):

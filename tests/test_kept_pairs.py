@@ -267,18 +267,21 @@ def test_the_command_keeps_one_probe_of_pairs(made, tmp_path):
     root = shutil.copytree(made, tmp_path / "store")
     call = ["probe", "linear", root, "--label", "pairs", "--run", "m", "--seeds", "1", "--resamples", "0"]
     call += ["--split-by", "text", "--train-on", "train", "--select-on", "dev", "--evaluate-on", "test"]
-    assert command(*call, "--feature", "cosine", "--save", "by-command").code == 0
+    assert command(*call, "--feature", "cosine", "--keep-probe", "by-command").code == 0
     with repstore.open(root) as store:
         said, known = (store.apply_probe(name, run="m") for name in ("by-command", "cosine"))
         assert said.to_csv() == known.to_csv()
     outcome = command("probe", "apply", root, "by-command", "--run", "m", "--format", "json")
     assert json.loads(outcome.out) == json.loads(said.to_json())
     for options, message in (
-        (["--feature", "cosine,product"], "--save keeps one probe, and --feature says cosine, product."),
+        (
+            ["--feature", "cosine,product"],
+            "--keep-probe keeps one probe, and --feature says cosine, product.",
+        ),
         ([], "sees pairs by one feature"),
     ):
-        refused = command(*call, *options, "--save", "new")
+        refused = command(*call, *options, "--keep-probe", "new")
         assert refused.code in (1, 2)
         assert message in " ".join(refused.err.replace("│", " ").split())
-    refused = command("probe", "structural", root, "--save", "new")
-    assert (refused.code, "No such option: --save" in refused.err) == (2, True)
+    refused = command("probe", "structural", root, "--keep-probe", "new")
+    assert (refused.code, "No such option: --keep-probe" in refused.err) == (2, True)

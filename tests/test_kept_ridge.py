@@ -201,4 +201,4 @@ def test_a_damaged_map_is_made_anew_by_its_command(made, tmp_path):
     )
     refused = command(*shlex.split(found[1]), "--run", "n")
     assert refused.code == 2
-    assert "--save keeps one probe, and --run says" in refused.err
+    assert "--keep-probe keeps one probe, and --run says" in refused.err

@@ -253,7 +253,7 @@ def test_pandas_gets_the_same_columns_and_rows():
     pd.testing.assert_frame_equal(frame, expected, check_dtype=False)
 
 
-def test_parquet_keeps_title_units_provenance_and_notes(tmp_path):
+def test_parquet_keeps_all_that_is_said_of_the_rows(tmp_path):
     result = ResultTable(
         pa.table({"layer": [0, 1], "accuracy": [0.5, 0.75]}),
         "Accuracy",
@@ -270,6 +270,7 @@ def test_parquet_keeps_title_units_provenance_and_notes(tmp_path):
         "units": {"accuracy": "share of test pairs"},
         "provenance": {"run": "0123", "layers": [0, 1], "seed": 0},
         "notes": ["Mind the gap.", "And the step."],
+        "figure": None,
     }
 
 

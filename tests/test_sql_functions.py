@@ -226,7 +226,8 @@ def test_every_function_is_there_as_it_is_described(store):
 def test_tables_are_listed_with_their_columns(store):
     rows = list(store.tables())
     tables = {row["table"] for row in rows}
-    assert tables == {"corpora", "edges", "pairs", "parts", "runs", "skipped", "texts", "vectors", "words"}
+    of_catalog = {"corpora", "edges", "pairs", "parts", "runs", "skipped", "texts", "words"}
+    assert tables == of_catalog | {"results", "vectors"}
     assert sorted(tables) == sorted(store.sql("SHOW TABLES")["name"])
     of_vectors = [(row["column"], row["type"]) for row in rows if row["table"] == "vectors"]
     assert of_vectors == [

@@ -121,6 +121,21 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_checked(path: Path, sha256: str) -> bytes:
+    """The bytes of a file, if they are as they were written.
+
+    Raises:
+        StoreDamagedError: they are not, or it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreDamagedError(f'{path} cannot be read: {error.strerror}. Run "repstore verify".') from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StoreDamagedError(f'{path} is not what was written. Run "repstore verify".')
+    return data
+
+
 def publish(temporary: Path, final: Path) -> None:
     """Rename a flushed file or folder to its final name, and flush the rename."""
     temporary.replace(final)

@@ -6,23 +6,30 @@ It is frozen: its files are written once, `FrozenLayout.info` last; what that do
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from repstore.errors import ArgumentError, StoreDamagedError
 from repstore.spec import digest
-from repstore.storage.files import read_json, sha256_of, sync_folder, write_durably, write_json
+from repstore.storage.files import read_checked, read_json, sha256_of, sync_folder, write_durably, write_json
 from repstore.storage.layout import FROZEN_NAME, FrozenKind, FrozenLayout
 
-EXAMPLES: dict[FrozenKind, str] = {"transform": "pca64", "probe": "pos-linear", "mix": "wic-scalar"}
+Named = FrozenKind | Literal["result"]
+"""What is kept under a name that a user chose."""
+
+EXAMPLES: dict[Named, str] = {
+    "transform": "pca64",
+    "probe": "pos-linear",
+    "mix": "wic-scalar",
+    "result": "wic-base",
+}
 """A name that each kind could have."""
 
 STORE = "STORE"
@@ -117,8 +124,23 @@ class LearnedInfo(FrozenInfo):
 Info = TypeVar("Info", bound=FrozenInfo)
 
 
-def check_name(kind: FrozenKind, name: str) -> None:
-    """Refuse what cannot be the name of a transform, a probe or a mix.
+class Place(Protocol):
+    """Where something is kept that counts as long as its `info` is there."""
+
+    @property
+    def root(self) -> Path:
+        """Its folder."""
+
+    @property
+    def info(self) -> Path:
+        """The JSON file that makes it count."""
+
+    def files(self) -> list[Path]:
+        """All its files that are there."""
+
+
+def check_name(kind: Named, name: str) -> None:
+    """Refuse what cannot be the name of a transform, a probe, a mix or a result.
 
     Raises:
         ArgumentError: it has other characters than letters, digits, ``.``, ``_`` and ``-``, or too many.
@@ -196,7 +218,7 @@ def read_arrays(place: FrozenLayout, named: ArrayFile) -> dict[str, np.ndarray]:
     Raises:
         StoreDamagedError: the file is not what was written, or is missing.
     """
-    data = _read(place.root / named.file, named.sha256)
+    data = read_checked(place.root / named.file, named.sha256)
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return dict(arrays)
 
@@ -207,7 +229,9 @@ def read_words(place: FrozenLayout, info: FrozenInfo) -> np.ndarray:
     Raises:
         StoreDamagedError: the file is not what was written, or is missing.
     """
-    word_ids: np.ndarray = np.load(io.BytesIO(_read(place.words, info.words_sha256)), allow_pickle=False)
+    word_ids: np.ndarray = np.load(
+        io.BytesIO(read_checked(place.words, info.words_sha256)), allow_pickle=False
+    )
     return word_ids
 
 
@@ -231,8 +255,8 @@ def is_damaged(place: FrozenLayout, info: FrozenInfo) -> bool:
     return is_cut(place, info) or any(sha256_of(path) != sha256 for path, _, sha256 in files_of(place, info))
 
 
-def drop_frozen(place: FrozenLayout) -> bool:
-    """Remove what is frozen under a name, and what a crash left of it. Returns whether there was one."""
+def drop_frozen(place: Place) -> bool:
+    """Remove what is kept under a name, and what a crash left of it. Returns whether there was one."""
     was_there = place.info.exists()
     if was_there:
         place.info.unlink()  # first: what it no longer names does not exist
@@ -243,16 +267,6 @@ def drop_frozen(place: FrozenLayout) -> bool:
         place.root.rmdir()
         sync_folder(place.root.parent)
     return was_there
-
-
-def _read(path: Path, sha256: str) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StoreDamagedError(f'{path} cannot be read: {error.strerror}. Run "repstore verify".') from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise StoreDamagedError(f'{path} is not what was written. Run "repstore verify".')
-    return data
 
 
 def _npy(array: np.ndarray) -> bytes:

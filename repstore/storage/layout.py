@@ -26,19 +26,27 @@ FROZEN_ARRAYS: dict[FrozenKind, str] = {
 }
 """Names of the files of each kind, beside the JSON file that makes it count, as regular expressions."""
 
+RESULTS = "results"
+"""Folder of the results that are kept."""
+
+RESULT_FILES = r"rows\.parquet|made\.json"
+"""Names of the files of a result, beside the JSON file that makes it count, as a regular expression."""
+
 _ARRAYS = "|".join(rf"{folder}/[\w.-]+/({FROZEN_ARRAYS[kind]})" for kind, folder in FROZEN_FOLDERS.items())
 _INFOS = "|".join(rf"{folder}/[\w.-]+/{kind}\.json" for kind, folder in FROZEN_FOLDERS.items())
 UNFINISHED = re.compile(
     r"((store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
     r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json)"
     r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json)"
-    rf"|runs/\w+/({_INFOS}|{_ARRAYS}))" + re.escape(TEMPORARY) + ")"
+    rf"|runs/\w+/({_INFOS}|{_ARRAYS})|results/[\w.-]+/(result\.json|{RESULT_FILES}))"
+    + re.escape(TEMPORARY)
+    + ")"
     r"|runs/\w+/index/layer-\d+-\w+-[0-9a-f]{8}\.faiss$"
-    rf"|runs/\w+/({_ARRAYS})$"
+    rf"|runs/\w+/({_ARRAYS})$|results/[\w.-]+/({RESULT_FILES})$"
 )
 """Names under which files and folders are written before they are renamed or a JSON file names them."""
 
-DERIVED = re.compile(rf"catalog\.|runs/\w+/(index|{'|'.join(FROZEN_FOLDERS.values())})/")
+DERIVED = re.compile(rf"catalog\.|results/|runs/\w+/(index|{'|'.join(FROZEN_FOLDERS.values())})/")
 """Names of what is derived from the rest, and replaced."""
 
 
@@ -88,6 +96,11 @@ class Layout:
         """Folder of all runs."""
         return self.root / "runs"
 
+    @property
+    def results(self) -> Path:
+        """Folder of all results that are kept."""
+        return self.root / RESULTS
+
     def corpus(self, corpus_id: str) -> CorpusLayout:
         """Paths of one corpus."""
         return CorpusLayout(self.corpora / corpus_id)
@@ -95,6 +108,16 @@ class Layout:
     def run(self, run_id: str) -> RunLayout:
         """Paths of one run."""
         return RunLayout(self.runs / run_id)
+
+    def result(self, name: str) -> ResultLayout:
+        """Paths of a result that is kept under a name."""
+        return ResultLayout(self.results / name)
+
+    def all_results(self) -> list[ResultLayout]:
+        """The results that count, in order of their names: those with a file that says so."""
+        names = sorted(path.name for path in self.results.glob("*"))
+        found = [self.result(name) for name in names if FROZEN_NAME.fullmatch(name)]
+        return [one for one in found if one.info.exists()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +262,36 @@ class FrozenLayout:
     def files(self) -> list[Path]:
         """All its files that are there, whether the `info` names them or not, and unfinished ones."""
         names = re.compile(rf"({self.kind}\.json|{FROZEN_ARRAYS[self.kind]})({re.escape(TEMPORARY)})?")
+        return sorted(path for path in self.root.glob("*") if names.fullmatch(path.name))
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLayout:
+    """Paths inside ``results/<name>``."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.root.name
+
+    @property
+    def info(self) -> Path:
+        """``result.json``: makes it count."""
+        return self.root / "result.json"
+
+    @property
+    def rows(self) -> Path:
+        """``rows.parquet``."""
+        return self.root / "rows.parquet"
+
+    @property
+    def made(self) -> Path:
+        """``made.json``: when, how and by what; all that may differ when the same is asked again."""
+        return self.root / "made.json"
+
+    def files(self) -> list[Path]:
+        """All its files that are there, whether the `info` names them or not, and unfinished ones."""
+        names = re.compile(rf"(result\.json|{RESULT_FILES})({re.escape(TEMPORARY)})?")
         return sorted(path for path in self.root.glob("*") if names.fullmatch(path.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, Literal, SupportsIndex
 
@@ -17,14 +18,14 @@ from repstore.errors import (
     StoreDamagedError,
     did_you_mean,
 )
-from repstore.spec import MatrixKey, Span, Target
+from repstore.spec import MatrixKey, Span, Target, digest
 from repstore.storage.annotation import annotation
 from repstore.storage.catalog import Catalog
 from repstore.storage.edges import FoundEdges, find_edges
 from repstore.storage.keyed import find_keyed, find_named
 from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
 from repstore.storage.labels import FoundLabels, find_labels
-from repstore.storage.layout import Layout
+from repstore.storage.layout import Layout, RunLayout
 from repstore.storage.mixed import MixedVectors
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
@@ -36,6 +37,10 @@ from repstore.storage.vectors import RunVectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
 RUN_PARTS = "SELECT file, sha256 FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
+CONTENTS = """
+SELECT run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE file IS NOT NULL), []) AS parts
+FROM runs LEFT JOIN parts USING (run_id) GROUP BY run_id
+"""
 SPANS_BY_ID = "SELECT word_id, spans FROM words WHERE word_id IN (SELECT unnest($word_ids))"
 SKIPPED = """
 SELECT word_id, reason, n_tokens, form, lemma, pos, sense, text, char_start, char_end
@@ -49,6 +54,19 @@ WHERE corpus_id = $corpus_id AND ($lemma IS NULL OR coalesce(lemma, form) <> $le
   AND ($text IS NULL OR text <> $text) AND ($split IS NULL OR split = $split)
   AND ($side IS NULL OR word_id IN (SELECT CASE $side WHEN 'a' THEN word_a ELSE word_b END FROM pairs))
 """
+
+_NOTED: ContextVar[dict[str, str] | None] = ContextVar("_NOTED", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[dict[str, str]]:
+    """Note the runs that are looked up meanwhile: what they go by, and their run_id as they are seen."""
+    runs: dict[str, str] = {}
+    before = _NOTED.set(runs)
+    try:
+        yield runs
+    finally:
+        _NOTED.reset(before)
 
 
 def as_stored(run: Run) -> Run:
@@ -104,7 +122,35 @@ class Lookup:
             raise NotFoundError(f'Several runs are named "{name}": {labels}. Say which.')
         if not fitting:
             raise NotFoundError(f'No run "{name}". {did_you_mean(name or "", self.labels.values())}')
-        return self._open(fitting[0])
+        opened = self._open(fitting[0])
+        if (noted := _NOTED.get()) is not None:
+            noted[opened.label] = opened.info.run_id
+        return opened
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """A digest of the parts of each run, by run_id: if it is another, the run has other vectors."""
+        rows = self._catalog.query(CONTENTS).to_pylist()
+        return {row["run_id"]: digest(row["parts"]) for row in rows}
+
+    def contents_of(self, noted: Mapping[str, str]) -> list[dict[str, str]]:
+        """What runs are and hold: run, run_id, corpus, corpus_id, and a digest of their parts.
+
+        `noted`: as `noting` has them; all runs, if there are none.
+        """
+        runs = noted or {label: run_id for run_id, label in self.labels.items()}
+        rows = {row["run_id"]: row for row in self.run_rows.to_pylist()}
+        found = []
+        for label, seen in runs.items():
+            run_id = stored_id(seen)
+            row = rows[run_id]
+            about = {"corpus": row["corpus"], "corpus_id": row["corpus_id"], "parts": self.contents[run_id]}
+            found.append({"run": label, "run_id": seen} | about)
+        return found
+
+    def folder(self, seen: str) -> RunLayout:
+        """Where a run stands. `seen`: its run_id, be it as a transform shows it."""
+        return self._layout.run(stored_id(seen))
 
     def several(self, names: Runs) -> list[Run]:
         """Runs by their names, each once.
@@ -280,6 +326,11 @@ def _check_all(word_ids: Sequence[int], known: Mapping[int, object]) -> None:
             f"Word {lost} has a vector, but its corpus is missing. Ingest it again, as "
             '"repstore verify" says.'
         )
+
+
+def stored_id(seen: str) -> str:
+    """The run_id of a run as it is stored, from that of the run as a transform shows it."""
+    return seen.partition("+")[0]
 
 
 def _full_name(row: dict[str, Any]) -> str:

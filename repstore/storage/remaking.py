@@ -12,7 +12,8 @@ from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpus
 from repstore.storage.frozen_kinds import read_frozen
 from repstore.storage.index import read_info
-from repstore.storage.layout import INDEX_INFO, FrozenLayout, Layout
+from repstore.storage.layout import INDEX_INFO, FrozenLayout, Layout, ResultLayout
+from repstore.storage.saved_results import PYTHON, read_made
 from repstore.storage.transforms import TransformInfo
 
 
@@ -89,6 +90,15 @@ def fit_command(layout: Layout, run: RunInfo, place: FrozenLayout) -> str:
     else:
         arguments = info.command(str(layout.root))
     return shlex.join(["repstore", *arguments])
+
+
+def result_command(place: ResultLayout) -> str:
+    """The command that asked for a result that was kept, if its files still say so."""
+    with suppress(StoreDamagedError):
+        command: str = read_made(place)["command"]
+        if command != PYTHON:
+            return command
+    return f'the question of result "{place.name}", saved again'
 
 
 def _transform_arguments(layout: Layout, run: RunInfo, info: TransformInfo) -> list[str]:

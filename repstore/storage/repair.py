@@ -7,8 +7,14 @@ from pathlib import Path
 from repstore.errors import StoreDamagedError, StoreError
 from repstore.storage.catalog import publish_catalog
 from repstore.storage.files import TEMPORARY, make_folder, publish
-from repstore.storage.layout import FROZEN_FOLDERS, Layout, RunLayout
-from repstore.storage.remaking import brings_corpus, fit_command, index_command, ingest_command
+from repstore.storage.layout import FROZEN_FOLDERS, RESULTS, Layout, RunLayout
+from repstore.storage.remaking import (
+    brings_corpus,
+    fit_command,
+    index_command,
+    ingest_command,
+    result_command,
+)
 from repstore.storage.runs import read_run
 from repstore.storage.verify import check
 
@@ -45,11 +51,11 @@ def repair(layout: Layout) -> list[str]:
 
 
 def _remove(unfinished: Path) -> None:
-    """Remove a file, and the folder that was to be renamed with it, or that was to be something frozen."""
+    """Remove a file, and the folder that was to be renamed with it, or to hold what has a name."""
     unfinished.unlink()
     folder = unfinished.parent
-    is_frozen = folder.parent.name in FROZEN_FOLDERS.values()
-    if (folder.suffix == TEMPORARY or is_frozen) and not any(folder.iterdir()):
+    is_named = folder.parent.name in {*FROZEN_FOLDERS.values(), RESULTS}
+    if (folder.suffix == TEMPORARY or is_named) and not any(folder.iterdir()):
         folder.rmdir()
 
 
@@ -66,7 +72,7 @@ def _command_of_corpus(layout: Layout, corpus_id: str) -> str | None:
 
 
 def _quarantine(layout: Layout, unit: str) -> list[str]:
-    """Move a corpus, a run, what is frozen, a part (named by its manifest entry) or index (its JSON) away."""
+    """Move a corpus, run, result, what is frozen, a part (named by its entry) or an index (its JSON)."""
     source = layout.root / unit
     moved = [source]
     command = "run the command that ingested it"
@@ -83,6 +89,8 @@ def _quarantine(layout: Layout, unit: str) -> list[str]:
         run = RunLayout(source.parent.parent)
         (kind,) = (kind for kind, folder in FROZEN_FOLDERS.items() if folder == source.parent.name)
         command = fit_command(layout, read_run(layout, run.root.name), run.frozen(kind, source.name))
+    elif source.parent == layout.results:
+        command = result_command(layout.result(source.name))
     elif source.parent == layout.corpora:
         command = _command_of_corpus(layout, source.name) or command
     for path in moved:  # the manifest entry or JSON first: what it no longer names does not exist

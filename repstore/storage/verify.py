@@ -27,6 +27,7 @@ from repstore.storage.layout import (
     CorpusLayout,
     FrozenLayout,
     Layout,
+    ResultLayout,
     RunLayout,
 )
 from repstore.storage.lock import writer_of
@@ -34,6 +35,7 @@ from repstore.storage.manifest import is_committed, read_entry
 from repstore.storage.parts import PartFile
 from repstore.storage.remaking import drop_command, fit_command, index_command, ingest_command
 from repstore.storage.runs import read_run
+from repstore.storage.saved_results import SavedResult, read_made
 
 Problem = Literal["damaged", "missing", "stale", "incomplete", "unfinished", "foreign", "writing"]
 PASSING: set[Problem] = {"stale", "incomplete", "unfinished", "foreign"}
@@ -64,8 +66,8 @@ def verify(layout: Layout, progress: Callable[[str], None] = lambda _: None) -> 
     """Read every byte of a store and compare it with what was recorded when it was written.
 
     What is committed is judged in any case. If another process writes meanwhile, the catalog, the indexes,
-    what is frozen (transforms, probes, mixes) and what no manifest names yet are not: in a moment they are
-    right.
+    results, what is frozen (transforms, probes, mixes) and what no manifest names yet are not: in a moment
+    they are right.
 
     Args:
         layout: the store.
@@ -94,7 +96,8 @@ def _writing(layout: Layout) -> tuple[str | None, list[tuple[int, int]]]:
     """Who writes, and what is in place that is derived: whoever has written leaves a new one."""
     in_place = []
     frozen = [path for folder in FROZEN_FOLDERS.values() for path in layout.runs.glob(f"*/{folder}/*/*.json")]
-    derived = (*layout.runs.glob("*/index/*.json"), *frozen)
+    kept = layout.results.glob("*/result.json")
+    derived = (*layout.runs.glob("*/index/*.json"), *frozen, *kept)
     for path in (layout.catalog_digest, *sorted(derived)):
         with suppress(FileNotFoundError):
             stat = path.stat()
@@ -121,6 +124,8 @@ class _Check:
         for folder in sorted(path for path in layout.runs.glob("*") if path.is_dir()):
             if any(path.suffix != TEMPORARY for path in folder.glob("*")):  # else not even begun
                 yield from self._run(RunLayout(folder))
+        for place in layout.all_results():
+            yield from self._result(place)
         yield from self._catalog()
         yield from self._others()
 
@@ -240,6 +245,20 @@ class _Check:
         if outdated is not None and not damaged:
             detail = f'{place.kind} "{place.name}": {run.name} has {outdated}; it is used as it is; '
             yield Finding(unit, "stale", f"{detail}to fit it anew, {anew}")
+
+    def _result(self, place: ResultLayout) -> Iterator[Finding]:
+        unit, touched = self._name(place.root), f'result "{place.name}"'
+        self._known.update((place.info, place.made, place.rows))
+        try:
+            info = SavedResult(**read_json(place.info))
+        except StoreDamagedError:
+            yield self._damaged(place.info, touched, unit)
+            return
+        try:
+            read_made(place)
+        except StoreDamagedError:
+            yield self._damaged(place.made, touched, unit)
+        yield from self._hash(place.rows, info.sha256, touched, unit)
 
     def _parts(self, files: RunLayout, otherwise: tuple[str, ...]) -> tuple[str, ...]:
         """SHA-256 of the parts of a run; `otherwise` if its manifest, judged elsewhere, is damaged."""

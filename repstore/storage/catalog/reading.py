@@ -63,7 +63,8 @@ class Catalog:
                 f'{layout.catalog} cannot be opened ({error}). Rebuild it with "repstore repair".'
             ) from error
         connection.execute("USE store")
-        # From here on no file is read or written but the catalog itself, and none of this can be undone.
+        # From here on no file is read but the catalog itself and results, and none of this can be undone.
+        connection.execute(f"SET allowed_directories = [{quoted(str(layout.results))}]")
         connection.execute("SET temp_directory = ''")
         connection.execute("SET enable_external_access = false")
         if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):

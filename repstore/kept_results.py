@@ -1,0 +1,200 @@
+"""Results that a store keeps: saved with all that they were computed from, listed, and had again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from repstore.diffing import diff
+from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, did_you_mean
+from repstore.provenance import ASKED, utc, versions
+from repstore.results import Figure, ResultTable
+from repstore.storage.frozen import check_name, drop_frozen
+from repstore.storage.layout import Layout, ResultLayout
+from repstore.storage.lock import writing
+from repstore.storage.lookup import Lookup, stored_id
+from repstore.storage.runs import open_store
+from repstore.storage.saved_results import (
+    PYTHON,
+    SavedResult,
+    is_damaged,
+    read_made,
+    read_result,
+    read_rows,
+    write_result,
+    written_as,
+)
+
+COLUMNS = pa.schema(
+    [
+        *(("name", pa.string()), ("title", pa.string()), ("question", pa.string()), ("runs", pa.string())),
+        *(("n_rows", pa.int64()), ("bytes", pa.int64()), ("seed", pa.int64()), ("saved", pa.string())),
+        ("state", pa.string()),
+    ]
+)
+
+
+def save_result(
+    store: str | Path | os.PathLike[str],
+    name: str,
+    result: ResultTable,
+    *,
+    command: str | None = None,
+    replace: bool = False,
+) -> bool:
+    """Keep a result under a name, with all that it was computed from (docs/results.md).
+
+    Args:
+        store: folder of the store, or the store opened.
+        name: what it will be called: letters, digits, ``.``, ``_`` and ``-``.
+        result: any answer of the store.
+        command: the command line that asked for it.
+        replace: put it in the place of another result of that name. Should the process die meanwhile,
+            neither may be left.
+
+    Returns:
+        Whether it was written: not if the same result is there already under that name.
+
+    Raises:
+        ArgumentError: this is no name, another result has it, or a column cannot be kept.
+        StoreError: the disk is full, above all; then nothing is kept.
+        StoreLockedError: another process is writing to the store.
+    """
+    check_name("result", name)
+    layout = open_store(Path(store).absolute())
+    info, data = written_as(result.table, result.about)
+    known = {"computed": None, "seconds": None, "versions": versions()} | dict(result.made)
+    made = known | {"saved": utc(datetime.now(UTC)), "command": command or PYTHON}
+    place = layout.result(name)
+    with writing(layout):
+        if not is_damaged(place):
+            there = read_result(place)
+            differs = [] if there is None else _differences(there, info)
+            if there is not None and not differs:
+                return False
+            if there is not None and not replace:
+                raise ArgumentError(
+                    f'There is another result "{name}" ({", ".join(differs)}). Take another name, or remove '
+                    f'it: "repstore results drop STORE {name}".'
+                )
+        write_result(place, info, data, made)
+    return True
+
+
+def drop_result(store: str | Path | os.PathLike[str], name: str) -> bool:
+    """Remove a result that is kept.
+
+    Returns:
+        Whether there was one.
+    """
+    check_name("result", name)
+    layout = open_store(Path(store).absolute())
+    with writing(layout):
+        return drop_frozen(layout.result(name))
+
+
+class Results:
+    """The results of a store, read when they are asked for, so that what is saved is seen at once."""
+
+    _layout: Layout
+    _lookup: Lookup
+
+    def results(self) -> ResultTable:
+        """The results that are kept.
+
+        Returns:
+            One row per result: name, title, question, runs, n_rows, bytes, seed, saved (when, UTC) and state:
+            "current"; "stale": a run that it is of has other parts by now, or is gone; or "damaged": it is
+            not as it was written.
+        """
+        rows = [row for place in self._layout.all_results() for row in self._row(place)]
+        return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Results of {self._layout.root}")
+
+    def result(self, name: str) -> ResultTable:
+        """A result as it was: the same rows, units, provenance, notes and figure.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            StoreDamagedError: it is not what was written.
+        """
+        place, info = self._saved(name)
+        about = info.about | {"figure": Figure.read(info.figure)}
+        return ResultTable(read_rows(place, info), **about, made=read_made(place))
+
+    def diff_results(self, a: str, b: str, *, on: Sequence[str] | None = None) -> ResultTable:
+        """What changed from one result to another, row by row (`diffing.diff`).
+
+        Args:
+            a, b: names of results.
+            on: columns that say which rows belong together; found unless given.
+
+        Returns:
+            One row for each that either has: the columns that rows are matched by; of every number x of both
+            x_a, x_b and x_change (b - a); what else there is, once if it is the same in both; and found_in
+            ("both", "a" or "b"). Notes say in what the questions, runs and versions differ.
+
+        Raises:
+            NotFoundError: there is no such result.
+            ArgumentError: they cannot be compared; the message says why.
+            StoreDamagedError: one is not what was written.
+        """
+        stale = [name for name in (a, b) if self._is_stale(self._saved(name)[1])]
+        return diff((a, self.result(a)), (b, self.result(b)), on, stale)
+
+    def _saved(self, name: str) -> tuple[ResultLayout, SavedResult]:
+        check_name("result", name)
+        place = self._layout.result(name)
+        info = read_result(place)
+        if info is None:
+            names = [one.name for one in self._layout.all_results()]
+            hint = did_you_mean(name, names) if names else "Keep one with --save NAME, or save_result."
+            raise NotFoundError(f'No result "{name}". {hint}')
+        return place, info
+
+    def _row(self, place: ResultLayout) -> Iterator[dict[str, Any]]:
+        """What is listed of a result; nothing if it was dropped meanwhile."""
+        try:
+            info = read_result(place)
+            if info is None:
+                return
+            saved = read_made(place)["saved"]
+        except StoreDamagedError:
+            yield {"name": place.name, "state": "damaged"}
+            return
+        asked = info.provenance.get(ASKED, {})
+        is_cut = not place.rows.exists() or place.rows.stat().st_size != info.bytes
+        yield {
+            "name": place.name,
+            "title": info.title,
+            "question": _question(asked),
+            "runs": ", ".join(run["run"] for run in asked.get("runs", [])),
+            "n_rows": info.n_rows,
+            "bytes": info.bytes,
+            "seed": asked.get("arguments", {}).get("seed"),
+            "saved": saved,
+            "state": "damaged" if is_cut else "stale" if self._is_stale(info) else "current",
+        }
+
+    def _is_stale(self, info: SavedResult) -> bool:
+        """Whether a run that a result is of is gone, or has other parts than it had."""
+        runs = info.provenance.get(ASKED, {}).get("runs", [])
+        return any(self._lookup.contents.get(stored_id(run["run_id"])) != run["parts"] for run in runs)
+
+
+def _question(asked: Mapping[str, Any]) -> str | None:
+    """What was asked, in a word or two."""
+    if asked.get("question") == "probe":
+        return f"probe {asked['arguments']['name']}"
+    return asked.get("question")
+
+
+def _differences(there: SavedResult, new: SavedResult) -> list[str]:
+    """What two results differ in, in words. Notes may also say what was done, and are not compared."""
+    named = {"sha256": "other rows", "provenance": "asked otherwise", "title": "another title"}
+    named |= {"units": "other units", "figure": "another figure"}
+    return [words for field, words in named.items() if getattr(there, field) != getattr(new, field)]
