@@ -100,6 +100,14 @@ def test_an_array_and_a_table_of_texts_make_a_corpus(tmp_path, suffix):
     assert not len(repstore.verify(tmp_path / "store"))
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_whole_numbers_may_be_stored_as_floats(tmp_path, suffix):
+    frame = pd.DataFrame(TABLE).astype({"char_start": float, "char_end": float})
+    path = tmp_path / f"words{suffix}"
+    frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path, index=False)
+    assert read_words(path).columns["char_end"] == [row["char_end"] for row in TABLE]
+
+
 def test_every_kind_of_table_makes_the_same_corpus(tmp_path):
     array(tmp_path / "v.npy", 4, 3)
     ids = set()
@@ -192,6 +200,8 @@ def test_what_is_no_array_of_numbers_is_refused(tmp_path):
         ({"char_start": None}, r"words.jsonl:2: characters None to 20"),
         ({"char_start": -1}, r"words.jsonl:2: char_start -1"),
         ({"char_start": "x"}, r"words.jsonl:2: char_start 'x'"),
+        ({"char_start": 14.5}, r"words.jsonl:2: char_start 14.5"),
+        ({"char_start": True}, r"words.jsonl:2: char_start True"),
         ({"text": 7}, r"words.jsonl:2: text 7"),
         ({"lemma": "\ud800"}, r"words.jsonl:2: lemma"),
         ({"spans": [[14, 16], [15, 20]]}, r"words.jsonl:2: spans"),
