@@ -1,12 +1,14 @@
 # make demo: the main job on a real model.   make test: all tests.   make check: what every commit passes.
 # make soak: 200 killed ingests, and one that dies at every step it takes in the file system.
+# make docs: the documentation as a site, in site/.   make pages: what its pages print, held against the demo.
+# make reference: docs/cli.md, from the commands themselves.
 # make page: the numbers and figures of docs/fantastic-semantics.md.   make probing: those of docs/probing.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint check soak page probing clean
+.PHONY: setup demo test lint check docs tour pages soak reference page probing clean
 
 setup: $(READY)
 
@@ -33,6 +35,19 @@ lint: $(READY)
 
 check: lint test
 
+# Material says at every build that its successor is another program; constraints.txt pins what is used here.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open site/index.html, or: python3 -m http.server -d site"
+
+# docs/tour.ipynb anew, with what it shows.
+tour: demo
+	$(BIN)/python tests/tour.py .
+	rm -f wic.png trajectory.png layers.png wic.parquet
+
+pages: demo
+	REPSTORE_TEST_DEMO=$(CURDIR)/demo $(BIN)/pytest tests/test_pages.py tests/test_tour.py
+
 # 200 ingests killed at random instants, and one at every step; what gets through must have the same bytes.
 soak: $(READY)
 	rm -rf .soak && mkdir .soak
@@ -42,6 +57,9 @@ soak: $(READY)
 	printf 'The bank of the river\nA bank\n\nlast words here\n' > .soak/few.txt
 	mkdir .soak/steps && $(BIN)/python tests/injected.py .soak/model text:.soak/few.txt .soak/steps
 	rm -rf .soak
+
+reference: $(READY)
+	$(BIN)/python tests/cli_page.py
 
 # docs/fantastic-semantics.md and its figures, from nothing but the field's corpora: some 10 minutes on two cores.
 DATA ?= ../shared/data
@@ -58,4 +76,4 @@ probing: $(READY)
 	rm -rf .probing
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import sys
+from contextvars import copy_context
 
 
 def main() -> None:
-    """Run the command line. An expected error is one line on stderr and exit code 1; 2 is wrong usage."""
-    from repstore.cli.app import app
-    from repstore.errors import RepstoreError
+    """Run the command line, and exit with its code (`ending.EXIT_CODES`)."""
+    import os
+    from pathlib import Path
 
-    try:
-        app(prog_name="repstore")
-    except RepstoreError as error:
-        print(f"repstore: {error}", file=sys.stderr)
-        sys.exit(1)
+    from repstore.cli.ending import ended
+
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: >&-
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until it ends
+    sys.exit(copy_context().run(ended, _run))
+
+
+def _run() -> None:
+    import os
+
+    from typer.main import get_command
+
+    from repstore.cli.app import app
+
+    command = get_command(app)
+    if "_REPSTORE_COMPLETE" in os.environ:  # a shell asks what could stand next; this answers, and exits
+        command.main(prog_name="repstore")
+    with command.make_context("repstore", sys.argv[1:]) as ctx:
+        command.invoke(ctx)

@@ -9,6 +9,8 @@ import typer
 
 from repstore.cli import (
     asking,
+    doctor,
+    exporting,
     imports,
     indexes,
     layers,
@@ -21,8 +23,10 @@ from repstore.cli import (
     transforms,
     upkeep,
 )
+from repstore.cli.manners import Repstore
 
 app = typer.Typer(
+    cls=Repstore,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -41,7 +45,10 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Run a language model once, keep every layer's word vectors, and query them."""
+    """Run a language model once, keep every layer's word vectors, and query them.
+
+    Example: repstore probe wic store/ --run smollm2/base --plot wic.png
+    """
 
 
 for command in (
@@ -56,10 +63,12 @@ for command in (
     layers.compare_with,
     layers.geometry,
     asking.sql,
+    exporting.export,
     upkeep.verify,
     upkeep.repair,
     upkeep.migrate,
     upkeep.audit,
+    doctor.doctor,
     making.demo,
 ):
     app.command()(command)

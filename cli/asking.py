@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
+from repstore.cli.completing import complete_form, complete_lemma, complete_pos, complete_sense
 from repstore.cli.options import FormatOption, StorePath, open_store
 from repstore.cli.render import show
+from repstore.cli.saying import remark
 
 
 def runs(store: StorePath, format: FormatOption = "table") -> None:
@@ -29,10 +30,14 @@ def info(store: StorePath, format: FormatOption = "table") -> None:
 
 def words(
     store: StorePath,
-    lemma: Annotated[str | None, typer.Option(help="Lemma of the words.")] = None,
-    form: Annotated[str | None, typer.Option(help="The words as they stand in the text.")] = None,
-    pos: Annotated[str | None, typer.Option(help="Part of speech.")] = None,
-    sense: Annotated[str | None, typer.Option(help="Sense.")] = None,
+    lemma: Annotated[
+        str | None, typer.Option(autocompletion=complete_lemma, help="Lemma of the words.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option(autocompletion=complete_form, help="The words as they stand in the text.")
+    ] = None,
+    pos: Annotated[str | None, typer.Option(autocompletion=complete_pos, help="Part of speech.")] = None,
+    sense: Annotated[str | None, typer.Option(autocompletion=complete_sense, help="Sense.")] = None,
     text: Annotated[str | None, typer.Option(help="Part of their text.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 50,
     format: FormatOption = "table",
@@ -43,10 +48,8 @@ def words(
     """
     found = open_store(store).words(form=form, lemma=lemma, pos=pos, sense=sense, text=text, limit=limit)
     show(found, format)
-    if not len(found):
-        print("No words fit; forms and lemmas are matched as they are written.", file=sys.stderr)
     if len(found) == limit:
-        print(f"The first {limit}; ask for more with --limit.", file=sys.stderr)
+        remark(f"The first {limit}; ask for more with --limit.")
 
 
 def sql(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
 import repstore
 from repstore.cli.render import show, showing_progress
+from repstore.cli.saying import program
 
 RUNS = ("smollm2/base", "smollm2/repeat")
 WORD, TEXT = "bank", "muddy bank"
@@ -54,8 +54,8 @@ def run_demo(folder: Path, corpus: Path) -> None:
     print("\n5. Anything else is SQL: cosines of same-sense and different-sense pairs at layer 9")
     print(QUERY)
     show(store.sql(QUERY), "table")
-    program, store_path = shlex.quote(sys.argv[0]), shlex.quote(str(path))
+    again, store_path = shlex.join(program()), shlex.quote(str(path))
     print(f"\nFigures: {folder / 'wic.png'}, {folder / 'cka.png'}. Try next:\n")
-    print(f"  {program} neighbors {store_path} spring --text mattress --run {RUNS[1]} --layer 4,12 -k 5")
-    print(f"  {program} probe wic {store_path} --run {RUNS[1]} --standardize none --format csv")
-    print(f'  {program} sql {store_path} "SELECT sense, count(*) AS uses FROM words GROUP BY ALL"')
+    print(f"  {again} neighbors {store_path} spring --text mattress --run {RUNS[1]} --layer 4,12 -k 5")
+    print(f"  {again} probe wic {store_path} --run {RUNS[1]} --standardize none --format csv")
+    print(f'  {again} sql {store_path} "SELECT sense, count(*) AS uses FROM words GROUP BY ALL"')

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 
 import typer
 
+from repstore.cli.completing import complete_run
 from repstore.cli.options import (
     FormatOption,
     LayersOption,
@@ -27,7 +28,13 @@ from repstore.spec import Correlation, Estimator, Measure, Similarity
 
 RunsOption = Annotated[
     list[str] | None,
-    typer.Option("--run", "--runs", metavar="A[,B...]", help="A run, or several; repeatable."),
+    typer.Option(
+        "--run",
+        "--runs",
+        metavar="A[,B...]",
+        autocompletion=complete_run,
+        help="A run, or several; repeatable.",
+    ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the sample, and whatever else is random.")]
 
@@ -44,7 +51,9 @@ def compare(
     ] = "cka",
     run: Annotated[
         list[str] | None,
-        typer.Option("--run", "--runs", metavar="A[,B]", help="A run, or two; repeatable."),
+        typer.Option(
+            "--run", "--runs", metavar="A[,B]", autocompletion=complete_run, help="A run, or two; repeatable."
+        ),
     ] = None,
     layers: LayersOption = "all",
     standardize: SpaceOption = "none",

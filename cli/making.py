@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from repstore.cli.ending import INTERRUPTED, TERMINATED
 from repstore.cli.options import StorePath
 from repstore.cli.render import show_report, showing_progress
-from repstore.cli.signals import TerminatedError, sigterm_interrupts
+from repstore.cli.saying import program, say_error
+from repstore.cli.signals import TerminatedError
 from repstore.spec import DTypeChoice, Pooling, WordChoice
 
 
@@ -65,7 +67,7 @@ def ingest(
     """
     import repstore
 
-    with resumable(), showing_progress() as progress:
+    with resumable(), showing_progress(plans=not dry_run) as progress:
         report = repstore.ingest(
             source,
             store,
@@ -151,11 +153,12 @@ def demo(
 def resumable() -> Iterator[None]:
     """Ctrl-C and SIGTERM end with the command that goes on."""
     try:
-        with sigterm_interrupts():
-            yield
+        yield
     except KeyboardInterrupt as stop:
-        print(f"\nInterrupted; what is committed is kept. To resume: {shlex.join(sys.argv)}", file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stop, TerminatedError) else 130) from None
+        say_error(
+            f"Interrupted; what is committed is kept. To resume: {shlex.join([*program(), *sys.argv[1:]])}"
+        )
+        raise typer.Exit(TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED) from None
 
 
 def _batch_tokens(given: str) -> int | None:

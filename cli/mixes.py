@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from repstore.cli.completing import complete_mix, complete_split
 from repstore.cli.options import (
     FormatOption,
     LayersOption,
@@ -19,7 +20,10 @@ from repstore.cli.options import (
 from repstore.cli.render import say_removed, show, showing_progress
 from repstore.spec import MixKind
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the mix, such as wic-scalar.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", autocompletion=complete_mix, help="Name of the mix, such as wic-scalar."),
+]
 
 mix = typer.Typer(no_args_is_help=True)
 
@@ -43,12 +47,16 @@ def fit(
     layer: LayersOption = "all",
     train_on: Annotated[
         str | None,
-        typer.Option(help='Split to learn from, or "all"; train, unless given, or dev if there is none.'),
+        typer.Option(
+            autocompletion=complete_split,
+            help='Split to learn from, or "all"; train, unless given, or dev if there is none.',
+        ),
     ] = None,
     select_on: Annotated[
         str | None,
         typer.Option(
-            help="Split that ends the training; dev beside train, unless given, or lemmas held out."
+            autocompletion=complete_split,
+            help="Split that ends the training; dev beside train, unless given, or lemmas held out.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides what is random.")] = 0,

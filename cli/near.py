@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from repstore.cli.completing import complete_lemma, complete_sense
 from repstore.cli.options import (
     FormatOption,
     LayersOption,
@@ -39,7 +40,11 @@ MetricOption = Annotated[Metric, typer.Option(help="What near means.")]
 def neighbors(
     store: StorePath,
     word: Annotated[
-        str | None, typer.Argument(help="A lemma or form, or a word_id; not needed with --text or --sense.")
+        str | None,
+        typer.Argument(
+            autocompletion=complete_lemma,
+            help="A lemma or form, or a word_id; not needed with --text or --sense.",
+        ),
     ] = None,
     run: RunOption = None,
     layer: LayersOption = "all",
@@ -47,7 +52,9 @@ def neighbors(
     text: Annotated[
         str | None, typer.Option(help="Part of the text of the word; with --encode, a new text.")
     ] = None,
-    sense: Annotated[str | None, typer.Option(help="Sense of the word.")] = None,
+    sense: Annotated[
+        str | None, typer.Option(autocompletion=complete_sense, help="Sense of the word.")
+    ] = None,
     word_id: Annotated[int | None, typer.Option(help="The word, by its id.")] = None,
     encode: Annotated[
         bool, typer.Option("--encode", help="Encode --text with the run's own model; needs the extra encode.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from repstore.cli.completing import complete_layers, complete_run, complete_transform
 from repstore.cli.render import Format
 from repstore.spec import Frame, LayerKey, is_mix
 
@@ -32,7 +33,10 @@ PlotOption = Annotated[
     typer.Option("--plot", metavar="FILE", callback=_drawable, help="Draw into a .png, .svg or .pdf file."),
 ]
 RunOption = Annotated[
-    str | None, typer.Option("--run", help="Name of a run; not needed if the store has one.")
+    str | None,
+    typer.Option(
+        "--run", autocompletion=complete_run, help="Name of a run; not needed if the store has one."
+    ),
 ]
 SpaceOption = Annotated[
     Frame,
@@ -45,7 +49,10 @@ MemoryOption = Annotated[str, typer.Option(metavar="SIZE", help="Most memory to 
 TransformOption = Annotated[
     str | None,
     typer.Option(
-        "--transform", metavar="NAME", help='Vectors as this transform maps them ("transform fit").'
+        "--transform",
+        metavar="NAME",
+        autocompletion=complete_transform,
+        help='Vectors as this transform maps them ("transform fit").',
     ),
 ]
 LayersOption = Annotated[
@@ -53,6 +60,7 @@ LayersOption = Annotated[
     typer.Option(
         "--layers",
         "--layer",
+        autocompletion=complete_layers,
         help='Layers: "all", or numbers and ranges such as 0,4,8-12; mix:NAME for a mix.',
     ),
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from repstore.cli.completing import complete_lemma, complete_pos, complete_run, complete_split
 from repstore.cli.options import (
     FormatOption,
     LayersOption,
@@ -21,40 +22,63 @@ from repstore.cli.render import show
 from repstore.spec import Clustering, LayerKey, Standardize, Target, Threshold, is_mix
 
 SecondRunOption = Annotated[
-    str | None, typer.Option(help="Run of the second word of every pair, if it is another.")
+    str | None,
+    typer.Option(autocompletion=complete_run, help="Run of the second word of every pair, if it is another."),
 ]
 TargetOption = Annotated[Target | None, typer.Option(help="Labels or ratings, where the corpus has both.")]
 PairSpaceOption = Annotated[Standardize, typer.Option(help="What vectors are standardized by.")]
 ThresholdOption = Annotated[
     Threshold, typer.Option(help="The best of all, or the first best of 0.00, 0.05, ... 0.95.")
 ]
-PairPosOption = Annotated[str | None, typer.Option(help="Only pairs of this part of speech.")]
-SelectOption = Annotated[str, typer.Option(help='Split that chooses the threshold, or "all".')]
+PairPosOption = Annotated[
+    str | None, typer.Option(autocompletion=complete_pos, help="Only pairs of this part of speech.")
+]
+SelectOption = Annotated[
+    str, typer.Option(autocompletion=complete_split, help='Split that chooses the threshold, or "all".')
+]
 PairSplitOption = Annotated[
     str | None,
-    typer.Option(help="Split that is scored; test for labels, all for ratings, unless given."),
+    typer.Option(
+        autocompletion=complete_split,
+        help="Split that is scored; test for labels, all for ratings, unless given.",
+    ),
 ]
 AgainstOption = Annotated[
     str | None,
     typer.Option(
         metavar="RUN|RUN:LAYER|:LAYER",
+        autocompletion=complete_run,
         help="Show by how much each layer exceeds the same layer of this run, or this layer.",
     ),
 ]
 RunsOption = Annotated[
     list[str] | None,
-    typer.Option("--run", help="Name of a run; repeatable; not needed if the store has one."),
+    typer.Option(
+        "--run",
+        autocompletion=complete_run,
+        help="Name of a run; repeatable; not needed if the store has one.",
+    ),
 ]
 TrainOption = Annotated[
     str | None,
-    typer.Option(help="Split whose senses are known; else all others of the scored words."),
+    typer.Option(
+        autocompletion=complete_split,
+        help="Split whose senses are known; else all others of the scored words.",
+    ),
 ]
 SplitsOption = Annotated[
     list[str] | None,
-    typer.Option(help="Split that is scored; repeatable; all unless given, test beside --train-on."),
+    typer.Option(
+        autocompletion=complete_split,
+        help="Split that is scored; repeatable; all unless given, test beside --train-on.",
+    ),
 ]
-PosOption = Annotated[str | None, typer.Option(help="Only words of this part of speech.")]
-LemmaOption = Annotated[str | None, typer.Option(help="Only words of this lemma.")]
+PosOption = Annotated[
+    str | None, typer.Option(autocompletion=complete_pos, help="Only words of this part of speech.")
+]
+LemmaOption = Annotated[
+    str | None, typer.Option(autocompletion=complete_lemma, help="Only words of this lemma.")
+]
 ResamplesOption = Annotated[int, typer.Option(min=0, help="For intervals; 0 for none.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the resamples.")]
 

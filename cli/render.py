@@ -25,8 +25,11 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from repstore.cli.saying import QUIET, console_of, remark
+
 if TYPE_CHECKING:
     from repstore.accounts import RunReport
+    from repstore.exporting.export import ExportReport
     from repstore.ingestion import IngestReport
     from repstore.results import ResultTable
     from repstore.spec import IngestPlan, Progress
@@ -69,14 +72,14 @@ def show(result: ResultTable, format: Format, plot: Path | None = None) -> None:
                 print(result.to_text())
     if format != "table":  # whose last lines they are
         for note in result.notes:
-            print(note, file=sys.stderr)
+            remark(note)
     if plot is not None:
-        print(f"Wrote {plot}", file=sys.stderr)
+        remark(f"Wrote {plot}")
 
 
 def _print_whole(result: ResultTable) -> None:
     """Print a table to a terminal: text wraps, and where that is not enough, lines do; nothing is cut."""
-    console, table = Console(highlight=False), result.to_rich()
+    console, table = console_of(sys.stdout), result.to_rich()
     needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
     console.print(table, width=max(console.width, needed), crop=False)
 
@@ -118,8 +121,8 @@ class _Lines:
 
 
 @contextmanager
-def showing_progress(patience: float = 0.0) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar on stderr, as the callback that `repstore.ingest` wants.
+def showing_progress(patience: float = 0.0, plans: bool = True) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar on stderr, as the callback that `repstore.ingest` wants; with its plan or without.
 
     Where stderr is no terminal, lines take its place; none in the first seconds, as many as `patience` says.
     """
@@ -131,13 +134,16 @@ def showing_progress(patience: float = 0.0) -> Iterator[Callable[[Progress], Non
         _Rate(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    if QUIET.get():
+        yield lambda _: None
+        return
+    console = console_of(sys.stderr)
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, unit="words")
         lines = _Lines(console, patience)
 
         def update(progress: Progress) -> None:
-            if progress.plan is not None:
+            if progress.plan is not None and plans:
                 console.print(_planned(progress.plan), soft_wrap=True, highlight=False, markup=False)
             elif not console.is_terminal:
                 lines.update(progress)
@@ -152,13 +158,17 @@ def showing_progress(patience: float = 0.0) -> Iterator[Callable[[Progress], Non
 @contextmanager
 def step_progress(what: str) -> Iterator[Callable[[str], None]]:
     """A line on stderr that says which step is under way."""
-    console = Console(stderr=True)
-    with console.status(what) as status:
+    if QUIET.get():
+        yield lambda _: None
+        return
+    with console_of(sys.stderr).status(what) as status:
         yield lambda step: status.update(f"{what} {escape(step)}")
 
 
 def show_report(report: IngestReport) -> None:
-    """Say what became of each run."""
+    """Say what became of each run, or what is planned if it was a dry run."""
+    if not report.runs and report.plan is not None:
+        print(_planned(report.plan))
     if not report.runs and report.plan is None:
         print("Nothing to do: everything is there already.")
     show_runs(report.runs)
@@ -172,11 +182,22 @@ def show_runs(runs: Iterable[RunReport]) -> None:
             done += f", {run.n_windowed:,} read in a window of a long text"
         print(f"{run.run}: {done}" if run.n_new else f"{run.run}: nothing to do; it has {done}")
         if run.n_skipped > WARN_SKIPPED * run.n_words:
-            print(
+            remark(
                 f"Warning: {run.n_skipped / run.n_words:.1%} of the words of {run.run} were skipped; "
-                "see why in the table skipped.",
-                file=sys.stderr,
+                "see why in the table skipped."
             )
+
+
+def show_export(report: ExportReport) -> None:
+    """Say which files were written, and beside that what they hold and how they are opened."""
+    for file in report.files:
+        print(file)
+    layers = f"{len(report.layers)} layers" if len(report.layers) > 1 else report.layers[0]
+    print(f"{report.n_words:,} words of {report.run}, {layers}, {_bytes(report.n_bytes)}.", file=sys.stderr)
+    if report.n_without:
+        without = f"{report.n_without:,} more words have no vector (see the table skipped) and are left out."
+        print(without, file=sys.stderr)
+    print(f"Open it with: {report.opens}", file=sys.stderr)
 
 
 def _planned(plan: IngestPlan) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from repstore.cli.completing import complete_probe, complete_run
 from repstore.cli.options import (
     FormatOption,
     LayersOption,
@@ -21,7 +22,12 @@ from repstore.cli.options import (
 from repstore.cli.probes import RunsOption
 from repstore.cli.render import say_removed, show
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the probe, such as pos-linear.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", autocompletion=complete_probe, help="Name of the probe, such as pos-linear."
+    ),
+]
 
 
 def list_(store: StorePath, format: FormatOption = "table") -> None:
@@ -53,7 +59,12 @@ def apply(
     run: RunsOption = None,
     layers: LayersOption = "all",
     of_run: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Whose probe it is, if it is that of another run.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            autocompletion=complete_run,
+            help="Whose probe it is, if it is that of another run.",
+        ),
     ] = None,
     of_layer: Annotated[
         int | None,

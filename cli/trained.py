@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from repstore.cli.completing import complete_split
 from repstore.cli.options import (
     FormatOption,
     LayersOption,
@@ -53,9 +54,16 @@ SplitByOption = Annotated[
     SplitBy | None,
     typer.Option(help="What may not be both in training and in the test: lemmas, if possible."),
 ]
-TrainOnOption = Annotated[str | None, typer.Option(help="Split to train on; drawn unless given.")]
-SelectOnOption = Annotated[str | None, typer.Option(help="Split that chooses the penalty, or when to stop.")]
-EvaluateOnOption = Annotated[str | None, typer.Option(help="Split that is scored.")]
+TrainOnOption = Annotated[
+    str | None, typer.Option(autocompletion=complete_split, help="Split to train on; drawn unless given.")
+]
+SelectOnOption = Annotated[
+    str | None,
+    typer.Option(autocompletion=complete_split, help="Split that chooses the penalty, or when to stop."),
+]
+EvaluateOnOption = Annotated[
+    str | None, typer.Option(autocompletion=complete_split, help="Split that is scored.")
+]
 AtLeastOption = Annotated[
     int | None, typer.Option(min=1, help="Leave out classes with fewer examples; else they are refused.")
 ]

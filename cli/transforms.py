@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from repstore.cli.completing import complete_split, complete_transform
 from repstore.cli.options import (
     FormatOption,
     LayersOption,
@@ -20,7 +21,12 @@ from repstore.cli.options import (
 from repstore.cli.render import say_removed, show, showing_progress
 from repstore.spec import TransformKind
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the transform, such as pca64.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", autocompletion=complete_transform, help="Name of the transform, such as pca64."
+    ),
+]
 
 transform = typer.Typer(no_args_is_help=True)
 
@@ -48,18 +54,27 @@ def fit(
         Literal["a", "b"] | None,
         typer.Option(help="Only words that stand first (a) or second (b) in a pair."),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Only words whose text is of this split.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(autocompletion=complete_split, help="Only words whose text is of this split."),
+    ] = None,
     sample: Annotated[
         int | None, typer.Option(min=2, help="Only so many of these words; all unless given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the sample, or what select learns.")] = 0,
     train_on: Annotated[
-        str | None, typer.Option(metavar="SPLIT", help="Pairs that select learns from; train unless given.")
+        str | None,
+        typer.Option(
+            metavar="SPLIT",
+            autocompletion=complete_split,
+            help="Pairs that select learns from; train unless given.",
+        ),
     ] = None,
     select_on: Annotated[
         str | None,
         typer.Option(
             metavar="SPLIT",
+            autocompletion=complete_split,
             help="Pairs by which select chooses; dev unless given. If the same, a fifth is set apart.",
         ),
     ] = None,

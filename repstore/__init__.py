@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from repstore.auditing import audit
+    from repstore.diagnosis import diagnose
     from repstore.encoding import encode_word
     from repstore.errors import RepstoreError
+    from repstore.exporting.export import ExportReport, export
     from repstore.importation import ImportReport, import_vectors
     from repstore.indexing import build_index, drop_index, list_indexes
     from repstore.ingestion import IngestReport, ingest
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from repstore.mixing import drop_mix, fit_mix, list_mixes
     from repstore.reproduction import Reproduction, reproduce
     from repstore.results import ResultTable
+    from repstore.run_views import Layer, Run
     from repstore.saving import fit_probe, fit_ridge
     from repstore.spec import Progress
     from repstore.storage.vectors import LayerVectors
@@ -36,22 +39,27 @@ if TYPE_CHECKING:
 __version__ = version("repstore")
 
 _HOMES = {
+    "ExportReport": "repstore.exporting.export",
     "ImportReport": "repstore.importation",
     "IngestReport": "repstore.ingestion",
+    "Layer": "repstore.run_views",
     "LayerVectors": "repstore.storage.vectors",
     "Progress": "repstore.spec",
     "RepstoreError": "repstore.errors",
     "Reproduction": "repstore.reproduction",
     "ResultTable": "repstore.results",
+    "Run": "repstore.run_views",
     "Store": "repstore.store",
     "SeveralWordsError": "repstore.errors",
     "audit": "repstore.auditing",
     "build_index": "repstore.indexing",
+    "diagnose": "repstore.diagnosis",
     "drop_index": "repstore.indexing",
     "drop_mix": "repstore.mixing",
     "drop_probe": "repstore.kept_probes",
     "drop_transform": "repstore.transforming",
     "encode_word": "repstore.encoding",
+    "export": "repstore.exporting.export",
     "fit_mix": "repstore.mixing",
     "fit_probe": "repstore.saving",
     "fit_ridge": "repstore.saving",
@@ -71,23 +79,28 @@ _HOMES = {
 }
 
 __all__ = [
+    "ExportReport",
     "ImportReport",
     "IngestReport",
+    "Layer",
     "LayerVectors",
     "Progress",
     "RepstoreError",
     "Reproduction",
     "ResultTable",
+    "Run",
     "SeveralWordsError",
     "Store",
     "__version__",
     "audit",
     "build_index",
+    "diagnose",
     "drop_index",
     "drop_mix",
     "drop_probe",
     "drop_transform",
     "encode_word",
+    "export",
     "fit_mix",
     "fit_probe",
     "fit_ridge",

@@ -96,11 +96,18 @@ def check_choice(option: str, given: object, known: Iterable[str]) -> None:
 
 
 def did_you_mean(asked: str, known: Iterable[str]) -> str:
-    """A hint naming the closest known name, or listing what there is."""
+    """A hint naming the closest known name, or listing what there is. Upper and lower case count least."""
     names = sorted(set(known))
+    folded: dict[str, str] = {}
+    for name in names:
+        folded.setdefault(name.casefold(), name)
     close = difflib.get_close_matches(asked, names, n=1)
-    if close:
-        return f'Did you mean "{close[0]}"?'
+    alike = folded.get(asked.casefold()) or next(iter(close), None)
+    if alike is None:
+        close = difflib.get_close_matches(asked.casefold(), folded, n=1)
+        alike = folded[close[0]] if close else None
+    if alike is not None:
+        return f'Did you mean "{alike}"?'
     if not names:
         return "There are none."
     return f"Known: {', '.join(names[:8])}" + (", and more." if len(names) > 8 else ".")

@@ -226,15 +226,24 @@ class ResultTable:
         from rich.console import Console
 
         text = io.StringIO()
-        console = Console(file=text, width=UNBOUNDED, no_color=True, highlight=False)
+        # Plain wherever it runs: in a notebook, rich would show the table at once, and in bold.
+        console = Console(file=text, width=UNBOUNDED, color_system=None, highlight=False, force_jupyter=False)
         console.print(self.to_rich(limit))
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
     def to_rich(self, limit: int | None = None) -> Group:
         """The table as rich prints it; a matrix as rows and columns, many measures as several tables."""
+        from repstore.arranging import arranged
         from repstore.printing import printed
 
-        return printed(self, limit)
+        return printed(arranged(self, limit))
+
+    def _repr_html_(self) -> str:
+        """The first rows, in a notebook; they are the same as in a terminal."""
+        from repstore.arranging import arranged
+        from repstore.notebook import as_html
+
+        return as_html(arranged(self, SHOWN_ROWS), self.units)
 
     def _label(self, column: str) -> str:
         unit = self.units.get(column)

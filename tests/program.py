@@ -21,7 +21,7 @@ class Outcome:
 
 
 def repstore(*arguments: object) -> Outcome:
-    """Run ``repstore`` with these arguments. An error that a user would see as a traceback is raised."""
+    """Run ``repstore`` with these arguments. An error that nobody wrote a message for is raised."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
         mock.patch.object(sys, "argv", ["repstore", *map(str, arguments)]),
@@ -32,4 +32,6 @@ def repstore(*arguments: object) -> Outcome:
             main()
         except SystemExit as stop:
             code = int(stop.code or 0)
+    if "This was not expected" in err.getvalue():
+        raise AssertionError(err.getvalue())
     return Outcome(code, out.getvalue(), err.getvalue())

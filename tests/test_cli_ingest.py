@@ -109,6 +109,14 @@ def test_an_ingest_that_is_asked_to_end_says_how_to_resume(wic, tiny_model, tmp_
     assert command(*arguments).code == 0
 
 
+def test_the_plan_of_a_dry_run_is_its_result(wic, tiny_model, tmp_path):
+    outcome = command("ingest", f"wic:{wic}", tmp_path / "store", "--model", tiny_model("llama"), "--dry-run")
+    assert outcome.code == 0
+    assert outcome.out.startswith("Plan: ")
+    assert "Plan: " not in outcome.err
+    assert not (tmp_path / "store").exists()
+
+
 def test_without_a_terminal_every_tenth_is_a_line_with_the_time_left(capsys):
     with showing_progress() as progress:
         for n_done in range(0, 1001, 5):

@@ -10,7 +10,17 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 MODEL_LIBRARIES = {"torch", "transformers", "tokenizers", "accelerate", "gguf", "huggingface_hub"}
 READING_LIBRARIES = {"duckdb", "pyarrow", "numpy", "numkong"}
-ASKED_FOR = {"faiss", "matplotlib", "polars", "scipy", "sklearn"}
+ASKED_FOR = {
+    "faiss",
+    "matplotlib",
+    "polars",
+    "scipy",
+    "sklearn",
+    "anndata",
+    "datasets",
+    "h5py",
+    "safetensors",
+}
 # pandas is not asked for either, but where it is installed pyarrow loads it.
 
 REPORT = "import json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
@@ -116,6 +126,25 @@ def test_an_extra_that_is_not_installed_is_named_when_it_is_asked_for(store):
         assert last.startswith("repstore.errors.MissingExtraError: ")
         assert f"need {library}" in last.replace("needs", "need")
         assert "pip install" in last
+
+
+@pytest.mark.parametrize(
+    ("library", "out"), [("anndata", "a.h5ad"), ("h5py", "a.h5ad"), ("datasets", "a --as datasets")]
+)
+def test_a_format_whose_library_is_not_installed_says_what_to_install(store, tmp_path, library, out):
+    name, *options = out.split()
+    arguments = ["export", str(store), str(tmp_path / name), *options]
+    done = python(WITHOUT.format(absent=[library]) + program_of(*arguments))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(" Install it with: pip install 'repstore[exchange]'\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.npy", "a.safetensors"])
+def test_formats_of_bytes_alone_need_nothing_optional(store, tmp_path, name):
+    program = WITHOUT.format(absent=sorted(MODEL_LIBRARIES | ASKED_FOR | {"pandas"}))
+    done = python(program + program_of("export", str(store), str(tmp_path / name)))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, str(tmp_path / name))
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -80,7 +80,7 @@ def test_a_stored_layer_is_the_same_by_its_number_and_by_its_name(store, key):
         ("mix", ArgumentError, "mix:NAME"),
         ("mix:", ArgumentError, "no name for a mix"),
         ("mix:../x", ArgumentError, "no name for a mix"),
-        ("mix:X", NotFoundError, 'no mix "X". Known: x'),
+        ("mix:X", NotFoundError, 'no mix "X". Did you mean "x"'),
         ([0, "mix:y"], NotFoundError, "repstore mix fit"),
         ([], ArgumentError, "at least one"),
         ([1.5, "mix:x"], ArgumentError, "is no layer"),

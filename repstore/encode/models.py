@@ -150,13 +150,18 @@ def _identify(
     )
 
 
+def converted_models() -> Path:
+    """Where GGUF files lie once they are converted."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("repstore") / "models"
+
+
 def _converted(gguf: Path, sha256: str, notify: Notify) -> Path:
     """The GGUF file as a folder of safetensors, converted unless it was before."""
-    import platformdirs
     import transformers
 
-    cache = platformdirs.user_cache_path("repstore") / "models"
-    folder = cache / f"{gguf.stem}-{sha256[:12]}-transformers-{transformers.__version__}"
+    folder = converted_models() / f"{gguf.stem}-{sha256[:12]}-transformers-{transformers.__version__}"
     if not folder.exists():
         notify(f"Converting {gguf.name} once, into {folder}")
         _convert(gguf, folder)

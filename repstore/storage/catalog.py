@@ -19,6 +19,7 @@ from repstore.storage.corpora import read_corpora
 from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, sync_file, unwritten, write_json
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
+from repstore.storage.processes import of_process
 from repstore.storage.runs import format_of, read_runs
 
 INSERT_CORPUS = "INSERT INTO corpora VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -125,31 +126,49 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, layout: Layout, run: RunI
 
 
 class Catalog:
-    """A read-only connection to the catalog as it was when this was opened."""
+    """A read-only connection to the catalog as it was when this was opened.
+
+    In another process, forked or unpickled there, it connects anew when it is first asked something.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._turn = RLock()  # a connection answers one query at a time
-        self._connection = duckdb.connect(":memory:")
+        _ = self._connection  # at once, since this is the catalog as it is now
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_layout": self._layout}
+
+    @of_process
+    def _turn(self) -> RLock:  # a connection answers one query at a time
+        return RLock()
+
+    @of_process
+    def _has_vectors(self) -> bool:
+        return False
+
+    @of_process
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        layout, connection = self._layout, duckdb.connect(":memory:")
         try:
             if layout.catalog.exists() and format_of(layout) == FORMAT_VERSION:
-                self._connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
+                connection.execute(f"ATTACH {_quoted(str(layout.catalog))} AS store (READ_ONLY)")
             else:  # lost, or of an older format; a reader writes nothing, so it builds one for itself
-                self._connection.execute("ATTACH ':memory:' AS store")
-                self._connection.execute("USE store")
-                _build(self._connection, layout)
+                connection.execute("ATTACH ':memory:' AS store")
+                connection.execute("USE store")
+                _build(connection, layout)
         except duckdb.Error as error:
             raise StoreDamagedError(
                 f'{layout.catalog} cannot be opened ({error}). Rebuild it with "repstore repair".'
             ) from error
-        self._connection.execute("SET search_path = 'store.main,memory.main'")
+        connection.execute("SET search_path = 'store.main,memory.main'")
         # A query may read the store, and nothing else.
-        self._connection.execute(f"SET allowed_directories = [{_quoted(str(layout.root))}]")
-        self._connection.execute("SET temp_directory = ''")  # it would be readable, too
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET enable_progress_bar = false")
-        self._connection.execute("SET python_enable_replacements = false")
-        self._has_vectors = False
+        connection.execute(f"SET allowed_directories = [{_quoted(str(layout.root))}]")
+        connection.execute("SET temp_directory = ''")  # it would be readable, too
+        connection.execute("SET enable_external_access = false")
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+            connection.execute("SET enable_progress_bar = false")  # refused in a notebook without ipywidgets
+        connection.execute("SET python_enable_replacements = false")
+        return connection
 
     def close(self) -> None:
         """Close the connection."""

@@ -28,6 +28,7 @@ from repstore.storage.files import (
     write_json,
 )
 from repstore.storage.layout import RunLayout
+from repstore.storage.processes import of_process
 
 if TYPE_CHECKING:
     import faiss
@@ -66,7 +67,10 @@ class Sketch:
         """`order`: which row of the layer is added first, second, ... *Shape:* (n_words,), int64."""
         self._index = index
         self._order = order
-        self._turn = Lock()  # how broadly it is searched is a setting of the index
+
+    @of_process
+    def _turn(self) -> Lock:  # how broadly it is searched is a setting of the index
+        return Lock()
 
     @classmethod
     def empty(cls, kind: IndexKind, d_model: int, n_words: int, order: np.ndarray) -> Sketch:

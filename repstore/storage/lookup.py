@@ -18,6 +18,7 @@ from repstore.errors import (
     did_you_mean,
 )
 from repstore.spec import MatrixKey, Span, Target
+from repstore.storage.annotation import annotation
 from repstore.storage.catalog import Catalog
 from repstore.storage.edges import FoundEdges, find_edges
 from repstore.storage.keyed import find_keyed, find_named
@@ -30,12 +31,17 @@ from repstore.storage.opened import Run, Runs
 from repstore.storage.pairs import FoundPairs, find_all_pairs, find_pairs, splits_of
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
-from repstore.storage.uses import WORDS_BY_ID, find_words, one_use
+from repstore.storage.uses import WORDS_BY_ID, find_words, one_use, why_none
 from repstore.storage.vectors import RunVectors
 
 RUNS = "SELECT * FROM runs ORDER BY name, corpus"
 RUN_PARTS = "SELECT file, sha256 FROM parts WHERE run_id = $run_id AND file IS NOT NULL ORDER BY part"
 SPANS_BY_ID = "SELECT word_id, spans FROM words WHERE word_id IN (SELECT unnest($word_ids))"
+SKIPPED = """
+SELECT word_id, reason, n_tokens, form, lemma, pos, sense, text, char_start, char_end
+FROM skipped JOIN words USING (word_id) JOIN texts USING (text_id) WHERE run_id = $run_id ORDER BY word_id
+"""
+COUNTS = "SELECT n_vectors, n_skipped FROM runs WHERE run_id = $run_id"
 MATCHING = """
 SELECT word_id, text_id, position, char_start, char_end, form, lemma, pos, sense, gloss, text, split, language
 FROM words JOIN texts USING (text_id)
@@ -45,18 +51,24 @@ WHERE corpus_id = $corpus_id AND ($lemma IS NULL OR coalesce(lemma, form) <> $le
 """
 
 
+def as_stored(run: Run) -> Run:
+    """The run itself, through nothing."""
+    return run
+
+
 class Lookup:
     """Names to things, over one catalog; runs `through` something that shows other vectors, if given."""
 
-    def __init__(
-        self, layout: Layout, catalog: Catalog, through: Callable[[Run], Run] = lambda run: run
-    ) -> None:
+    def __init__(self, layout: Layout, catalog: Catalog, through: Callable[[Run], Run] = as_stored) -> None:
         self._through = through
         self._layout = layout
         self._catalog = catalog
         self._runs: dict[str, Run] = {}
         self._pairs: dict[tuple[str, str, Target | None, str, str | None], FoundPairs] = {}
         self._senses: dict[str, FoundSenses] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Lookup, (self._layout, self._catalog, self._through)
 
     @cached_property
     def run_rows(self) -> pa.Table:
@@ -110,6 +122,32 @@ class Lookup:
         """Words by form, lemma, pos, sense, part of text, corpus_id, or either (form or lemma)."""
         return find_words(self._catalog, limit, **criteria)
 
+    def words_of(self, run: Run) -> pa.Table:
+        """The words of a run that have vectors, in order of its rows.
+
+        Raises:
+            StoreDamagedError: its corpus is missing.
+        """
+        found = self.words(corpus_id=run.info.spec.corpus_id).drop_columns("corpus")
+        word_ids = run.vectors.word_ids
+        found = found.filter(pa.array(np.isin(found["word_id"].to_numpy(), word_ids)))
+        if len(found) < len(word_ids):
+            _check_all(word_ids.tolist(), dict.fromkeys(found["word_id"].to_pylist()))
+        return found
+
+    def skipped(self, run: Run) -> pa.Table:
+        """The words of a run that have no vector, each with its reason."""
+        return self._catalog.query(SKIPPED, {"run_id": run.folder.root.name})
+
+    def counts(self, run: Run) -> tuple[int, int]:
+        """How many words of a run have a vector, and how many were skipped."""
+        (row,) = self._catalog.query(COUNTS, {"run_id": run.folder.root.name}).to_pylist()
+        return row["n_vectors"], row["n_skipped"]
+
+    def why_no_words(self, **criteria: str | None) -> str:
+        """Why no word fits, and what could be meant."""
+        return why_none(self._catalog, criteria)
+
     def matching(
         self,
         run: Run,
@@ -152,6 +190,10 @@ class Lookup:
         by_id = {word["word_id"]: word for word in words}
         _check_all(word_ids, by_id)
         return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
+
+    def annotation(self, word_ids: np.ndarray) -> pa.Table:
+        """What is known of some words, in their order (`storage.annotation`)."""
+        return annotation(self._catalog, word_ids)
 
     def pieces(self, word_ids: Sequence[int]) -> list[tuple[Span, ...]]:
         """The characters of words in their texts, piece by piece."""
@@ -224,7 +266,7 @@ class Lookup:
 
 
 @contextmanager
-def looking_up(layout: Layout, through: Callable[[Run], Run] = lambda run: run) -> Iterator[Lookup]:
+def looking_up(layout: Layout, through: Callable[[Run], Run] = as_stored) -> Iterator[Lookup]:
     """The names of a store, for as long as one question takes; its runs `through` what shows them."""
     with closing(Catalog(layout)) as catalog:
         yield Lookup(layout, catalog, through)

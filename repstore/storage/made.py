@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from repstore.errors import StoreError
 from repstore.spec import LayerKey
+from repstore.storage.processes import of_process
 from repstore.storage.vectors import LayerVectors
 
 IN_MEMORY = 64 << 20
@@ -27,11 +28,18 @@ class MadeLayer(LayerVectors, ABC):
     """A layer whose vectors are made when they are asked for: some rows alone, or all of them, once."""
 
     _stored: LayerVectors
-    _turn: Lock
 
     def __init__(self, layer: LayerKey, stored: LayerVectors) -> None:
         """A layer over the words and blocks of a stored one."""
-        vars(self).update(layer=layer, word_ids=stored.word_ids, _stored=stored, _turn=Lock())
+        vars(self).update(layer=layer, word_ids=stored.word_ids, files=(), _stored=stored)
+
+    @of_process
+    def _turn(self) -> Lock:  # analyses ask from several threads
+        return Lock()
+
+    @abstractmethod
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What makes the same layer in another process: how, and of which stored ones."""
 
     @abstractmethod
     def make(self, rows: np.ndarray) -> np.ndarray:
@@ -55,7 +63,7 @@ class MadeLayer(LayerVectors, ABC):
     @property
     def values(self) -> np.ndarray:
         """All rows as one matrix, in memory or in a temporary file. *Shape:* (n_words, d_model), float32."""
-        with self._turn:  # analyses ask from several threads
+        with self._turn:
             if not self._is_made:
                 vars(self)["_values"] = self._all()
         values: np.ndarray = vars(self)["_values"]
@@ -69,6 +77,15 @@ class MadeLayer(LayerVectors, ABC):
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Some rows; if not all are made yet, these alone are. *Shape:* (len(rows), d_model), float32."""
         return super().take(rows) if self._is_made else self.make(rows)
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Rows that follow each other; a view if all are made, as they are when all are asked for.
+
+        *Shape:* (stop - start, d_model), float32.
+        """
+        if self._is_made or (start, stop) == (0, len(self)):
+            return self.values[start:stop]
+        return self.make(np.arange(start, stop))
 
     @property
     def _is_made(self) -> bool:
@@ -110,9 +127,12 @@ class MadeLayers(Generic[Made]):
     """
 
     def __init__(self) -> None:
-        self._turn = Lock()  # analyses ask from several threads
         self._layers: WeakValueDictionary[LayerKey, Made] = WeakValueDictionary()
         self._last: Made | None = None
+
+    @of_process
+    def _turn(self) -> Lock:  # analyses ask from several threads
+        return Lock()
 
     def get(self, key: LayerKey, make: Callable[[], Made]) -> Made:
         """The layer of a key, which `make` makes if nobody holds it."""

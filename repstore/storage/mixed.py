@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from repstore.storage.frozen import check_name, read_words
 from repstore.storage.layout import RunLayout
 from repstore.storage.made import MadeLayer, MadeLayers
 from repstore.storage.mixes import MixInfo, read_mix, read_mix_arrays
+from repstore.storage.processes import of_process
 from repstore.storage.vectors import LayerVectors, RunVectors
 
 MIXED_AT_ONCE = 64
@@ -115,6 +117,9 @@ class MixedLayer(MadeLayer):
         super().__init__(key, stored[0])
         vars(self).update(mix=mix, _mixed=tuple(stored))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MixedLayer, (self.layer, self.mix, self._mixed)
+
     @property
     def d_model(self) -> int:
         """Width of a vector."""
@@ -141,7 +146,13 @@ class MixedVectors:
         self._stored, self._folder, self._label = stored, folder, label
         self._layers: MadeLayers[MixedLayer] = MadeLayers()
         self._mixes: dict[str, tuple[Mix, np.ndarray]] = {}
-        self._turn = Lock()  # analyses ask from several threads
+
+    @of_process
+    def _turn(self) -> Lock:  # analyses ask from several threads
+        return Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MixedVectors, (self._stored, self._folder, self._label), {"_mixes": dict(self._mixes)}
 
     @property
     def word_ids(self) -> np.ndarray:

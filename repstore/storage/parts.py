@@ -46,10 +46,14 @@ def write_part(
 
 
 class PartFile:
-    """A committed part, opened for reading. Columns are views of one memory map of the file."""
+    """A committed part, opened for reading. Columns are views of one memory map of the file.
+
+    Attributes:
+        path: the file.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     @cached_property
     def word_ids(self) -> np.ndarray:
@@ -64,28 +68,28 @@ class PartFile:
     def _columns(self) -> tuple[list[pq.ColumnChunkMetaData], int]:
         """Where each column stands, and d_model, from a footer that is checked to be a part's."""
         try:
-            metadata = pq.read_metadata(self._path)
+            metadata = pq.read_metadata(self.path)
             about = json.loads(metadata.metadata[METADATA_KEY.encode()])
             n_layers, d_model = int(about["n_layers"]), int(about["d_model"])
             group = metadata.row_group(0)
             columns = [group.column(n) for n in range(group.num_columns)]
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise StoreDamagedError(f"{self._path} cannot be read as a part: {error}") from error
+            raise StoreDamagedError(f"{self.path} cannot be read as a part: {error}") from error
         paths = [WORD_ID, *(f"{layer_column(n)}.list.element" for n in range(n_layers))]
         sizes = [metadata.num_rows, *[metadata.num_rows * d_model] * n_layers]
         found = [(c.path_in_schema, c.num_values, c.physical_type in _DTYPES) for c in columns]
         if metadata.num_row_groups != 1 or found != [(*one, True) for one in zip(paths, sizes, strict=True)]:
-            raise StoreDamagedError(f"{self._path} is not a part of a repstore run.")
+            raise StoreDamagedError(f"{self.path} is not a part of a repstore run.")
         return columns, d_model
 
     @cached_property
     def _map(self) -> np.memmap:
-        return np.memmap(self._path, np.uint8, "r")
+        return np.memmap(self.path, np.uint8, "r")
 
     def _values(self, column: int, width: int) -> np.ndarray:
         columns, _ = self._columns
         if column >= len(columns):
-            raise StoreDamagedError(f"{self._path} has no {layer_column(column - 1)}.")
+            raise StoreDamagedError(f"{self.path} has no {layer_column(column - 1)}.")
         chunk = columns[column]
         dtype = np.dtype(_DTYPES[chunk.physical_type])
         end = chunk.data_page_offset + chunk.total_compressed_size

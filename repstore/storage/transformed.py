@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,9 @@ class TransformedVectors:
         self._info = info
         self._files = {one.layer: one for one in info.layers}
         self._layers: MadeLayers[MappedLayer] = MadeLayers()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TransformedVectors, (self._stored, self._place, self._info, self._label)
 
     @property
     def word_ids(self) -> np.ndarray:
@@ -157,6 +160,9 @@ class MappedLayer(MadeLayer):
     def __init__(self, stored: LayerVectors, to: LayerMap) -> None:
         super().__init__(stored.layer, stored)
         vars(self).update(map=to)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MappedLayer, (self._stored, self.map)
 
     @property
     def d_model(self) -> int:

@@ -27,11 +27,22 @@ WORDS_BY_ID = """
 SELECT word_id, form, lemma, pos, sense, text, char_start, char_end
 FROM words JOIN texts USING (text_id) WHERE word_id IN (SELECT unnest($word_ids))
 """
-LEMMAS_OF = """
-SELECT DISTINCT coalesce(lemma, form) AS name FROM words JOIN texts USING (text_id)
-WHERE corpus_id = $corpus_id
+CLOSEST = """
+SELECT name, name = $asked AS is_there
+FROM (SELECT DISTINCT {column} AS name FROM words JOIN texts USING (text_id)
+      WHERE ($corpus_id IS NULL OR corpus_id = $corpus_id) AND ($word IS NULL OR $word IN (lemma, form)))
+WHERE name IS NOT NULL
+ORDER BY is_there DESC, damerau_levenshtein(lower(name), lower($asked)), name LIMIT $limit
 """
+"""The values of a column that are written most like one that was asked for, itself first."""
+
+PROPERTIES = {"form": "form", "lemma": "lemma", "pos": "part of speech", "sense": "sense"}
+EITHER = "coalesce(lemma, form)"
+"""What a word goes by where no property is named."""
+
 SHOWN_USES = 10
+HINTS = 100
+"""Values among which the closest is looked for; a treebank may have a hundred thousand lemmas."""
 
 
 def find_words(catalog: Catalog, limit: int | None = None, **criteria: str | None) -> pa.Table:
@@ -94,15 +105,37 @@ def one_use(
     return use
 
 
+def why_none(catalog: Catalog, wanted: Mapping[str, str | None]) -> str:
+    """Why no word has all that is wanted: which property no word has, and what comes closest."""
+    for name, value in wanted.items():
+        if value is not None and name in PROPERTIES:
+            hint = _hint(catalog, name, value)
+            if hint is not None:
+                return f'No word has the {PROPERTIES[name]} "{value}". {hint}'
+    return "No word has all that is asked for."
+
+
 def _no_word(catalog: Catalog, word: str | None, run: RunInfo, text: str | None, sense: str | None) -> str:
     where = f' in a text with "{text}"' if text else ""
     where += f' of sense "{sense}"' if sense else ""
     if word is None:
-        return f"No word{where} in {run.corpus}."
-    corpus = {"corpus_id": run.spec.corpus_id}
-    names = catalog.query(LEMMAS_OF, corpus)["name"].to_pylist()
-    hint = f" {did_you_mean(word, names)}" if word not in names else ""
-    return f'No word "{word}"{where} in {run.corpus}.{hint}'
+        hint = _hint(catalog, "sense", sense, run.spec.corpus_id) if sense else None
+        return f"No word{where} in {run.corpus}." + (f" {hint}" if hint else "")
+    hint = _hint(catalog, EITHER, word, run.spec.corpus_id)
+    if hint is None and sense:
+        hint = _hint(catalog, "sense", sense, run.spec.corpus_id, word)
+    return f'No word "{word}"{where} in {run.corpus}.' + (f" {hint}" if hint else "")
+
+
+def _hint(
+    catalog: Catalog, column: str, value: str, corpus_id: str | None = None, word: str | None = None
+) -> str | None:
+    """What could be meant by a value that no word has; None if one has it."""
+    asked = {"asked": value, "corpus_id": corpus_id, "word": word, "limit": HINTS}
+    found = catalog.query(CLOSEST.format(column=column), asked)
+    if any(found["is_there"].to_pylist()):
+        return None
+    return did_you_mean(value, found["name"].to_pylist())
 
 
 def marked(word: Mapping[str, Any]) -> str:

@@ -12,27 +12,32 @@ import numpy as np
 
 from repstore.errors import NotFoundError
 from repstore.spec import LayerKey, layer_number
+from repstore.storage.array_like import ArrayOfRows
 from repstore.storage.parts import PartFile
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LayerVectors:
-    """One layer's word vectors, in order of `word_ids`, memory-mapped.
+class LayerVectors(ArrayOfRows):
+    """One layer's word vectors, in order of `word_ids`: memory-mapped rows that numpy takes for an array.
 
-    Each is itself alone, so that what is computed from it can be remembered beside it.
+    Slices within a part are views of its file, all else that is taken out is a copy. Each is itself alone, so
+    that what is computed from it can be remembered beside it. It is pickled as the names of its files, which
+    are never rewritten: it has the same rows in another process, whatever was committed since.
 
     Attributes:
         layer: which layer: its number, or ``mix:NAME``.
         word_ids: *Shape:* (n_words,), int64, ascending.
         blocks: the same rows as one matrix per part. *Shape of each:* (n_rows, d_model), float16 or
             float32, read-only.
+        files: the parts that the blocks are mapped from; none of rows in memory.
     """
 
     layer: LayerKey
     word_ids: np.ndarray
     blocks: tuple[np.ndarray, ...]
+    files: tuple[Path, ...] = ()
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -41,6 +46,11 @@ class LayerVectors:
         *Shape:* (n_words, d_model), float16, or float32 if any part of the layer is.
         """
         return self.blocks[0] if len(self.blocks) == 1 else np.concatenate(self.blocks)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_words, d_model)."""
+        return len(self.word_ids), self.d_model
 
     @property
     def d_model(self) -> int:
@@ -87,6 +97,20 @@ class LayerVectors:
             mine = of_block == block
             taken[mine] = self.blocks[block][rows[mine] - self.starts[block]]
         return taken
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Rows that follow each other: a view of the map within a part. *Shape:* (stop - start, d_model)."""
+        some = [
+            block[max(start - first, 0) : stop - first]
+            for first, block in zip(self.starts.tolist(), self.blocks, strict=True)
+            if start < first + len(block) and first < stop
+        ] or [self.blocks[0][:0]]
+        return (some[0] if len(some) == 1 else np.concatenate(some)).astype(self.dtype, copy=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.files:
+            return mapped, (self.layer, self.files)
+        return LayerVectors, (self.layer, self.word_ids, self.blocks)
 
     def block_of(self, rows: np.ndarray) -> np.ndarray:
         """Which block each row is in. *Shape:* as `rows`, int64."""
@@ -142,7 +166,7 @@ class RunVectors:
             raise NotFoundError(
                 f"{self._label} has no vectors: its ingest is not finished, or all its words are in skipped."
             )
-        return np.concatenate([part.word_ids for part in self._parts])
+        return _word_ids(self._parts)
 
     @property
     def layers(self) -> list[int]:
@@ -157,9 +181,11 @@ class RunVectors:
         """
         number = self._number(layer)
         if number not in self._layers:
-            blocks = tuple(part.layer(number) for part in self._parts)
-            self._layers[number] = LayerVectors(number, self.word_ids, blocks)
+            self._layers[number] = _mapped(number, self.word_ids, self._parts)
         return self._layers[number]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunVectors, ([part.path for part in self._parts], self._n_layers, self._label)
 
     def check_layer(self, layer: LayerKey) -> None:
         """Refuse a layer that the run does not have.
@@ -190,6 +216,25 @@ class RunVectors:
         """No word: the model knew no labels. *Shape:* (0,), int64."""
         self.check_layer(layer)
         return np.empty(0, np.int64)
+
+
+def mapped(layer: int, files: Sequence[Path]) -> LayerVectors:
+    """One layer of the run that has these parts.
+
+    Raises:
+        StoreDamagedError: a part is missing or damaged.
+    """
+    parts = [PartFile(file) for file in files]
+    return _mapped(layer, _word_ids(parts), parts)
+
+
+def _mapped(layer: int, word_ids: np.ndarray, parts: Sequence[PartFile]) -> LayerVectors:
+    blocks = tuple(part.layer(layer) for part in parts)
+    return LayerVectors(layer, word_ids, blocks, tuple(part.path for part in parts))
+
+
+def _word_ids(parts: Sequence[PartFile]) -> np.ndarray:
+    return np.concatenate([part.word_ids for part in parts])
 
 
 def rows_of(known: np.ndarray, word_ids: np.ndarray) -> np.ndarray:

@@ -1,0 +1,68 @@
+"""What all commands have in common: --quiet and --debug, wherever they stand, and help without color."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from repstore.cli.saying import DEBUG, QUIET, is_colored, silenced
+
+Command = TyperCommand | TyperGroup
+
+
+def _be_quiet(ctx: typer.Context, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        QUIET.set(True)
+        ctx.find_root().with_resource(silenced())
+
+
+def _debug(ctx: typer.Context, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        DEBUG.set(True)
+
+
+_source = typer.Typer(add_completion=False)
+
+
+@_source.command()
+def _of_all(
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", callback=_be_quiet, expose_value=False, help="No progress, no remarks."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", callback=_debug, expose_value=False, help="Show where an error came from."),
+    ] = False,
+) -> None:
+    """Only its options count: every command gets them."""
+
+
+class Repstore(TyperGroup):
+    """The root of the commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        shared = get_command(_source).params
+        for _, command in walk(self):
+            command.params += shared
+            if not is_colored(sys.stdout):
+                command.rich_markup_mode = None  # boxes are for terminals; elsewhere, help is plain text
+
+
+def walk(
+    command: Command, path: tuple[str, ...] = ("repstore",)
+) -> Iterator[tuple[tuple[str, ...], Command]]:
+    """A command and all below it, each with its name: ("repstore", "probe", "wic")."""
+    yield path, command
+    if isinstance(command, TyperGroup):
+        for name, below in command.commands.items():
+            assert isinstance(below, Command)
+            yield from walk(below, (*path, name))

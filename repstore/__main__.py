@@ -1,0 +1,5 @@
+"""``python -m repstore`` is the command line."""
+
+from repstore.cli import main
+
+main()

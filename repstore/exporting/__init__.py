@@ -1,0 +1,1 @@
+"""Vectors out of a store, into the files of other programs: one module per format."""

@@ -1,0 +1,69 @@
+"""Files for other programs that are whole or absent: written beside their place, and moved there at last."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from repstore.errors import ArgumentError
+from repstore.storage.files import publish, sync_file
+
+
+def check_new(files: Sequence[Path], store: Path) -> None:
+    """Refuse places where nothing can come: not in a folder, taken already, or inside the store.
+
+    Raises:
+        ArgumentError: a file is to be in such a place.
+    """
+    for file in files:
+        if os.path.lexists(file):
+            raise ArgumentError(f"{file} is there already. Remove it, or give another name.")
+        if not file.parent.is_dir():
+            raise ArgumentError(f"There is no folder {file.parent}. Make it first, or give another place.")
+        if file.resolve().is_relative_to(store.resolve()):
+            raise ArgumentError(f"{file} is inside the store. Give a place outside of it.")
+
+
+def check_room(folder: Path, n_bytes: int) -> None:
+    """Refuse to begin what the disk has no room for.
+
+    Raises:
+        ArgumentError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise ArgumentError(
+            f"This takes about {n_bytes / 1e9:.2f} GB, and {folder} has {free / 1e9:.2f} GB free. Make room, "
+            "or ask for fewer layers, fewer words or float16."
+        )
+
+
+@contextmanager
+def drafting(files: Sequence[Path]) -> Iterator[Path]:
+    """Where to write files (or folders) of these names; at the end they are moved to their places, in order.
+
+    Whatever ends it earlier, nothing is left.
+
+    Raises:
+        ArgumentError: they cannot be written: the disk is full, above all.
+    """
+    place = files[-1].parent
+    folder: Path | None = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".repstore-", dir=place))
+        yield folder
+        for written in sorted(folder.rglob("*")):
+            if written.is_file():
+                sync_file(written)
+        for file in files:
+            publish(folder / file.name, file)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+        raise ArgumentError(f"{files[-1]} cannot be written: {why}. Nothing is kept of it.") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)

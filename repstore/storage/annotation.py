@@ -1,0 +1,48 @@
+"""What is known of some words: all columns of words and of their texts, for whoever reads them elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from repstore.errors import StoreDamagedError
+from repstore.schemas import TEXTS, WORDS
+from repstore.storage.catalog import Catalog
+
+ANNOTATION = pa.schema(
+    [
+        *(field for field in WORDS if field.name != "spans"),
+        *(TEXTS.field(name) for name in ("text", "split", "language")),
+        pa.field("corpus", pa.string(), nullable=False),
+    ]
+)
+"""Columns of words: where they are in which text, what they are, and the text."""
+
+WORDS_OF_BLOCK = """
+SELECT word_id, text_id, position, char_start, char_end, form, lemma, pos, sense, gloss,
+       text, split, language, corpora.name AS corpus
+FROM words JOIN texts USING (text_id) JOIN corpora USING (corpus_id)
+WHERE word_id BETWEEN $first AND $last AND word_id IN (SELECT unnest($word_ids))
+ORDER BY word_id
+"""
+
+
+def annotation(catalog: Catalog, word_ids: np.ndarray) -> pa.Table:
+    """The annotation of some words, one row each, in their order.
+
+    Args:
+        catalog: of the store.
+        word_ids: *Shape:* (n,), int64, ascending, n > 0.
+
+    Raises:
+        StoreDamagedError: a word is of a corpus that was lost.
+    """
+    ends = {"first": int(word_ids[0]), "last": int(word_ids[-1])}
+    found = catalog.query(WORDS_OF_BLOCK, ends | {"word_ids": word_ids.tolist()})
+    lost = np.setdiff1d(word_ids, found["word_id"].to_numpy())
+    if len(lost):
+        raise StoreDamagedError(
+            f"Word {lost[0]} has a vector, but its corpus is missing. Ingest it again, as "
+            '"repstore verify" says.'
+        )
+    return found.select(ANNOTATION.names).cast(ANNOTATION)
