@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import duckdb
 from random_runs import RandomRun, write_store
 from report import Figure, main, ratio, side_by_side
 
@@ -28,13 +29,19 @@ def measure(options: argparse.Namespace) -> list[Figure]:
     n_many = QUICK if options.quick else MANY
     with tempfile.TemporaryDirectory(prefix="repstore-benchmark-") as folder:
         few, many = (write_words(Path(folder), n) for n in (FEW, n_many))
-        opening = side_by_side({"few": opens(few), "many": opens(many)}, ROUNDS)
+        bare = {"bare": lambda: duckdb.connect(":memory:").close()}
+        opening = side_by_side({"few": opens(few), "many": opens(many), **bare}, ROUNDS)
         vector = side_by_side({"few": first_vector(few), "many": first_vector(many)}, ROUNDS)
         cold = [seconds_of_process(many) for _ in range(STARTS)]
+        for file in many.glob("catalog.*"):
+            file.unlink()
+        lost = side_by_side({"lost": opens(many)}, ROUNDS)["lost"]
     return [
         Figure(f"opening {FEW:,} words", 1e3 * median(opening["few"]), "ms", at_most=100),
         Figure(f"opening {n_many:,} words", 1e3 * median(opening["many"]), "ms", at_most=100),
         Figure("opening, many words / few", ratio(opening["many"], opening["few"]), "times", at_most=1.5),
+        Figure("opening / connecting DuckDB to nothing", ratio(opening["many"], opening["bare"]), "times"),
+        Figure(f"opening {n_many:,} words whose catalog is lost", 1e3 * median(lost), "ms"),
         Figure(f"opening, and a vector of {FEW:,} words", 1e3 * median(vector["few"]), "ms"),
         Figure(f"opening, and a vector of {n_many:,} words", 1e3 * median(vector["many"]), "ms"),
         Figure("a new process that imports and opens", 1e3 * median(cold), "ms"),

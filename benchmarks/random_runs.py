@@ -72,9 +72,8 @@ def write_run_of(
     model = ModelIdentity(name, "random", None, "none", sha, sha, n_layers, d_model)
     spec = RunSpec(model, info.corpus_id, "base", "{text}", "target", "mean", "float32")
     n_rows = rows_per_part(n_layers, d_model)
-    run = RunInfo(
-        spec.run_id, name, info.name, "base", spec, {}, (spec.run_id,), info.n_words, n_rows, "encoded"
-    )
+    group = (spec.run_id,)
+    run = RunInfo(spec.run_id, name, info.name, "base", spec, {}, group, info.n_words, n_rows, "encoded")
     write_run(layout, run)
     for part, start in enumerate(range(0, info.n_words, n_rows)):
         words = slice(start, min(start + n_rows, info.n_words))

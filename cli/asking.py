@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from repstore.cli.completing import complete_form, complete_lemma, complete_pos, complete_sense
-from repstore.cli.options import FormatOption, StorePath, open_store
+from repstore.cli.options import FormatOption, MemoryOption, StorePath, bytes_of, open_store
 from repstore.cli.render import show
 from repstore.cli.saying import remark
 
@@ -56,9 +56,17 @@ def sql(
     store: StorePath,
     query: Annotated[str, typer.Argument(help="One SELECT statement.")],
     format: FormatOption = "table",
+    memory: MemoryOption = "2GB",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most threads; as many as there are processors.", show_default=False),
+    ] = None,
 ) -> None:
     """Ask in SQL: tables runs corpora texts words pairs edges skipped parts, and the view vectors.
 
-    Example: repstore sql store/ "SELECT lemma, count(*) AS uses FROM words GROUP BY lemma"
+    Functions of vectors are cosine, dot, l2, norm, vector, centroid, similarity and neighbors (docs/sql.md).
+    Nothing can be changed, and no file read or written.
+
+    Example: repstore sql store/ "SELECT layer, avg(cosine) FROM similarity('m/base') GROUP BY layer"
     """
-    show(open_store(store).sql(query), format)
+    show(open_store(store).sql(query, memory=bytes_of(memory), threads=threads), format)

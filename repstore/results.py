@@ -272,6 +272,6 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):  # pairs of a map
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | None) else str(value)

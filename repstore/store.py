@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from repstore.analysis.scan import n_processors
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
 from repstore.errors import ArgumentError, StoreError
@@ -18,11 +19,13 @@ from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.results import SHOWN_ROWS, ResultTable
 from repstore.run_views import Run, view_of
-from repstore.spec import LayerKey
-from repstore.storage.catalog import Catalog
+from repstore.spec import MEMORY, LayerKey
+from repstore.sql import session_of
+from repstore.storage.catalog import Catalog, Session
 from repstore.storage.frozen import check_name
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
+from repstore.storage.processes import of_process
 from repstore.storage.runs import format_of, open_store
 from repstore.storage.transformed import through
 from repstore.storage.vectors import LayerVectors
@@ -232,22 +235,43 @@ class Store(Probes, Neighborhoods, Comparisons, Applying):
         opened = self._lookup.run(run)
         return opened.vectors.layer(opened.layer(layer))
 
-    def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> ResultTable:
-        """Ask in SQL: tables runs, corpora, texts, words, pairs, edges, skipped, parts, and the
-        view vectors(run, layer, word_id, vector); functions cosine(a, b), dot(a, b), norm(a).
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        memory: int = MEMORY,
+        threads: int | None = None,
+    ) -> ResultTable:
+        """Ask in SQL, as DuckDB speaks it. Nothing can be changed, and nothing read but the store.
+
+        Tables: runs, corpora, texts, words, pairs, edges, skipped, parts (`tables` lists their columns), and
+        the view vectors(run, layer, word_id, vector), which reads only the layers that a filter leaves.
+        Functions: cosine(a, b), dot(a, b), l2(a, b), norm(a), vector(word_id, run, layer), the aggregate
+        centroid(vector), and the tables similarity(run, layer := NULL) and
+        neighbors(word_id, run, layer, k := 10). Ctrl-C stops a query.
 
         Args:
             query: one SELECT statement.
             parameters: values for ``?`` in the query, or for ``$name``.
+            memory: bytes that the query may take; one that needs more fails.
+            threads: how many it may use; as many as there are processors, if not given.
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
             ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
+        table = self._session.select(query, parameters, memory=memory, threads=threads or n_processors())
+        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+
+    def tables(self) -> ResultTable:
+        """What can be asked about in SQL: a row for each column of each table, with its type."""
+        return ResultTable(self._session.columns(), f"Tables of {self._layout.root}")
+
+    @of_process
+    def _session(self) -> Session:
         if self._transform is not None:
             raise ArgumentError(
                 f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
             )
-        values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        table = self._catalog.select(query, values, self._lookup.labels)
-        return ResultTable(table, "Result of SQL", provenance={"sql": query})
+        return session_of(self._catalog, self._lookup)

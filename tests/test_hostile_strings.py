@@ -59,6 +59,22 @@ def test_runs_words_and_splits_of_any_name_can_be_asked_about(store, name):
     assert store.sql(query, [name, name])["n"] == [2]
 
 
+@pytest.mark.parametrize("name", [*HOSTILE, "a\x00b"])
+def test_functions_of_sql_take_any_name_for_a_name(store, name):
+    tables = sorted(store.sql("SHOW TABLES")["name"])
+    if name in HOSTILE:
+        assert store.sql("SELECT DISTINCT run FROM vectors WHERE run = ?", [name])["run"] == [name]
+        assert len(store.sql("FROM similarity(?, 1)", [name])) == len(HOSTILE)
+        word_id = store.words(lemma=name)["word_id"][0]
+        assert len(store.sql("FROM neighbors($word_id, $run, 1, 3)", {"word_id": word_id, "run": name})) == 3
+    else:
+        with pytest.raises(repstore.RepstoreError, match="No run"):
+            store.sql("FROM similarity(?)", [name])
+    quoted = name.replace("'", "''")
+    assert store.sql(f"SELECT '{quoted}' AS name, count(*) AS n FROM runs")["name"] == [name]
+    assert sorted(store.sql("SHOW TABLES")["name"]) == tables
+
+
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "\n" not in name])
 def test_what_is_printed_is_what_is_stored(store, name):
     assert repr(store.words(lemma=name)).splitlines()[0] == f"Words with lemma={name}"

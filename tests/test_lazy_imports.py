@@ -1,6 +1,7 @@
 """Reading never loads a model library, and what is not asked for is not loaded at all."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,15 @@ def test_every_question_to_a_store_is_answered_without_a_model_library(store):
     loaded = loaded_by(USE, store)
     assert loaded >= READING_LIBRARIES
     assert not loaded & (MODEL_LIBRARIES | ASKED_FOR)
+
+
+@pytest.mark.parametrize("with_catalog", [True, False])
+def test_opening_a_store_and_a_layer_does_not_wait_for_pandas(store, tmp_path, with_catalog):
+    root = shutil.copytree(store, tmp_path / "store")
+    if not with_catalog:
+        (root / "catalog.duckdb").unlink()
+    loaded = loaded_by("import sys, repstore; print(repstore.open(sys.argv[1]).run()[0].vectors[3])", root)
+    assert not loaded & {"pandas"}
 
 
 def test_the_command_line_reads_without_a_model_library(store):

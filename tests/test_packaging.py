@@ -69,7 +69,15 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
 def test_the_wheel_holds_every_module_and_every_schema(wheel):
     expected = {
         f"repstore/{path.relative_to(ROOT / 'repstore')}"
-        for pattern in ("*.py", "*/*.py", "py.typed", "schemas/*.sql", "schemas/*.json", "studies/*.csv")
+        for pattern in (
+            "*.py",
+            "*/*.py",
+            "storage/*/*.py",
+            "py.typed",
+            "schemas/*.sql",
+            "schemas/*.json",
+            "studies/*.csv",
+        )
         for path in (ROOT / "repstore").glob(pattern)
     }
     assert {"repstore/cli/app.py", "repstore/schemas/catalog.sql", "repstore/py.typed"} <= expected

@@ -124,7 +124,8 @@ def test_other_ways_to_read_are_understood(store, query):
         ("ATTACH 'other.duckdb'", "ATTACH statements are refused"),
         ("EXPLAIN ANALYZE DELETE FROM words", "DELETE statements are refused"),
         ("SET threads = 1", "SET statements are refused"),
-        ("SELECT * FROM read_text('/etc/hostname')", "disabled by configuration"),
+        ("SELECT * FROM read_text('/etc/hostname')", r"read_text\(\) is refused"),
+        ("SELECT * FROM '/etc/hostname.csv'", "no files"),
     ],
 )
 def test_what_is_not_one_query_of_the_store_is_refused(store, query, problem):

@@ -17,7 +17,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore import schemas
 from repstore.errors import StoreError, StoreNotFoundError
-from repstore.storage import catalog
+from repstore.storage.catalog import publishing
 from repstore.storage.layout import Layout
 
 KINDS = [
@@ -190,11 +190,11 @@ def test_a_catalog_that_did_not_fit_on_the_disk_does_not_replace_the_old_one(
     before = (store / "catalog.duckdb").read_bytes()
 
     def full(connection: object, layout: object) -> None:
-        raise catalog.duckdb.FatalException("No space left on device")
+        raise publishing.duckdb.FatalException("No space left on device")
 
-    monkeypatch.setattr(catalog, "_build", full)
+    monkeypatch.setattr(publishing, "fill", full)
     with pytest.raises(StoreError, match="No space"):
-        catalog.publish_catalog(Layout(store))
+        publishing.publish_catalog(Layout(store))
     assert (store / "catalog.duckdb").read_bytes() == before
 
 

@@ -1,0 +1,209 @@
+"""A session of SQL: it can be stopped, keeps to its limits, gives types that others know, and is shared."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from synthetic import SyntheticRun, build_store, random_layers, small_corpus
+
+import repstore
+from repstore.errors import QueryError, StoreDamagedError, StoreError
+from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session
+from repstore.storage.layout import Layout
+from repstore.store import Store
+
+ENDLESS = "SELECT count(*) FROM range(1000000) AS a, range(1000000) AS b WHERE a.range * b.range % 7 = 3"
+LAYERS = random_layers(40, 4, 2)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    runs = [SyntheticRun("a", LAYERS), SyntheticRun("b", LAYERS)]
+    return build_store(tmp_path_factory.mktemp("session") / "store", small_corpus(40, 6, 4), runs)
+
+
+@pytest.fixture
+def store(root) -> Iterator[Store]:
+    with repstore.open(root) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("query", [ENDLESS, f"FROM ({ENDLESS}), vectors", f"EXPLAIN ANALYZE {ENDLESS}"])
+def test_ctrl_c_stops_a_query_and_the_store_can_be_asked_again(store, query):
+    store.sql("SELECT 1")
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        store.sql(query)
+    assert time.monotonic() - began < 20  # it would take hours
+    assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
+
+
+def test_a_query_that_needs_more_memory_than_it_may_take_says_so(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    query = "SELECT list(a.range ORDER BY random()) AS l FROM range(3000000) AS a"
+    with pytest.raises(QueryError, match=r"needs more than the 0\.0 GB of memory that it may take"):
+        store.sql(query, memory=20 << 20)
+    assert list(tmp_path.iterdir()) == []  # nor was it written elsewhere
+    assert len(store.sql(query)["l"][0]) == 3_000_000
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_query_takes_as_many_threads_as_it_may(store, n_threads):
+    assert store.sql("SELECT current_setting('threads') AS n", threads=n_threads)["n"] == [n_threads]
+    assert store.sql("SELECT current_setting('memory_limit') AS m")["m"] == ["2.0 GiB"]
+
+
+def test_numbers_lists_structs_and_dates_keep_their_types(store, tmp_path):
+    found = store.sql("""
+        SELECT sum(n_words) AS total, 170141183460469231731687303715884105727 AS huge,
+               1.50::DECIMAL(10, 2) AS price,
+               DATE '2024-02-29' AS day, TIMESTAMP '2024-02-29 12:00:00' AS moment, [1, 2] AS list,
+               {'a': 1, 'b': ['x']} AS struct, MAP {'k': 1} AS map, true AS yes, NULL AS nothing,
+               'nan'::DOUBLE AS nan, [[0.5::FLOAT]] AS vectors
+        FROM runs
+    """)
+    row = {
+        "total": 80,
+        "huge": Decimal(2**127 - 1),
+        "price": Decimal("1.50"),
+        "day": date(2024, 2, 29),
+        "moment": datetime(2024, 2, 29, 12),
+        "list": [1, 2],
+        "struct": {"a": 1, "b": ["x"]},
+        "map": [("k", 1)],
+        "yes": True,
+        "nothing": None,
+        "vectors": [[0.5]],
+    }
+    kept = {name: value for name, value in next(iter(found)).items() if name != "nan"}
+    assert kept == row
+    types = {field.name: field.type for field in found.to_arrow().schema}
+    assert types["total"] == pa.int64()
+    assert types["huge"] == pa.decimal128(38, 0)
+    assert types["day"] == pa.date32()
+    assert types["vectors"].value_type.value_type == pa.float32()
+    frame = found.to_pandas()
+    assert frame["total"].dtype == np.int64
+    assert frame["moment"].dtype.kind == "M"
+    as_json = json.loads(found.to_json())[0]
+    assert (as_json["map"], as_json["struct"], as_json["day"], as_json["nan"], as_json["price"]) == (
+        [["k", 1]], {"a": 1, "b": ["x"]}, "2024-02-29", None, 1.5
+    )  # fmt: skip
+    found.to_parquet(tmp_path / "found.parquet")
+    assert pq.read_table(tmp_path / "found.parquet").schema.types == found.to_arrow().schema.types
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (np.int64(7), 7),
+        (np.float32(0.5), 0.5),
+        (np.array([1.5, 2.5], np.float32), [1.5, 2.5]),
+        (np.array([1.5, 2.5], np.float16), [1.5, 2.5]),
+    ],
+)
+def test_numbers_and_vectors_of_numpy_are_parameters(store, value, found):
+    assert store.sql("SELECT ? AS value", [value])["value"] == [found]
+    assert store.sql("SELECT $v AS value", {"v": value})["value"] == [found]
+
+
+@pytest.mark.parametrize("query", [None, 5, b"SELECT 1", ["SELECT 1"]])
+def test_what_is_no_text_is_no_query(store, query):
+    with pytest.raises(QueryError, match="is no SQL"):
+        store.sql(query)
+
+
+def test_threads_of_python_may_share_a_store(store):
+    """Functions that look runs up and functions that read them are called from threads of DuckDB."""
+    query = "SELECT count(cosine) AS n FROM similarity(?) UNION ALL SELECT count(*) FROM vectors"
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(store.sql, query, [name]) for name in "abab" * 3]
+        looked_up = [pool.submit(store.words, lemma="bank") for _ in range(12)]
+        assert [one.result()["n"] for one in asked] == [[20, 160]] * 12
+        assert {len(one.result()) for one in looked_up} == {10}
+
+
+def test_a_closed_store_says_so(root):
+    store = repstore.open(root)
+    store.sql("SELECT 1")
+    store.close()
+    unasked = repstore.open(root)
+    unasked.close()
+    for closed in (store, unasked):
+        with pytest.raises(StoreError, match="Open it again"):
+            closed.sql("SELECT 1")
+        with pytest.raises(StoreError, match="Open it again"):
+            closed.tables()
+
+
+def test_a_catalog_that_lacks_a_table_is_damaged(root, tmp_path):
+    shutil.copytree(root, tmp_path / "store")
+    with duckdb.connect(str(tmp_path / "store" / "catalog.duckdb")) as connection:
+        connection.execute("DROP TABLE edges")
+    with (
+        repstore.open(tmp_path / "store") as store,
+        pytest.raises(StoreDamagedError, match="repstore repair"),
+    ):
+        store.sql("SELECT 1")
+
+
+def test_a_store_that_is_let_go_of_is_let_go_of(root):
+    """DuckDB holds the functions that it calls; they hold no store."""
+    store = repstore.open(root)
+    store.sql("SELECT vector(word_id, 'a', 0) FROM words")
+    gone = weakref.ref(store)
+    del store
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("last", ["pass", "store.sql('SELECT oops')"])
+def test_a_program_that_ends_says_nothing_of_leaks(root, last):
+    program = f"""
+import repstore
+store = repstore.open({str(root)!r})
+store.sql("SELECT * FROM vectors")
+try:
+    {last}
+except repstore.RepstoreError as error:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_more_tables_are_shown_and_may_change_while_the_store_is_open(root):
+    first, second = pa.table({"name": ["first"]}), pa.table({"name": ["first", "second"], "n": [1, 2]})
+    vector = PythonFunction("vector", ("BIGINT", "VARCHAR", "BIGINT"), "FLOAT[]", lambda *columns: None)
+    named = "CREATE MACRO memory.main.named(x) AS TABLE FROM results WHERE name = x"
+    catalog = Catalog(Layout(root))
+    session = Session(catalog, Contents([], [vector], {"results": first}, [named]))
+
+    def ask(sql: str) -> list[dict[str, object]]:
+        return session.select(sql, memory=1 << 30, threads=1).to_pylist()
+
+    assert ask("FROM results") == ask("FROM named('first')") == [{"name": "first"}]
+    session.show("results", second)
+    assert ask("FROM named('second')") == [{"name": "second", "n": 2}]
+    assert {"table": "results", "column": "n", "type": "BIGINT"} in session.columns().to_pylist()
+    catalog.close()
