@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from repstore.cli.ending import INTERRUPTED, TERMINATED
 from repstore.cli.options import LayersOption, RunOption, StorePath, TransformOption, WhereOption, layers_of
 from repstore.cli.render import PATIENCE, show_export, showing_progress
-from repstore.cli.signals import TerminatedError, sigterm_interrupts
+from repstore.cli.saying import say_error
+from repstore.cli.signals import TerminatedError
 from repstore.spec import ExportFormat, StoredDType
 
 
@@ -56,8 +57,7 @@ def export(
 def _nothing_left() -> Iterator[None]:
     """Ctrl-C and SIGTERM end with nothing written."""
     try:
-        with sigterm_interrupts():
-            yield
+        yield
     except KeyboardInterrupt as stop:
-        print("\nInterrupted; nothing is written.", file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stop, TerminatedError) else 130) from None
+        say_error("Interrupted; nothing is written.")
+        raise typer.Exit(TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from repstore.cli.making import resumable
 from repstore.cli.options import StorePath
 from repstore.cli.render import show_runs, showing_progress
+from repstore.cli.saying import remark
 from repstore.spec import Axes, LookUpBy, LookUpCase
 
 
@@ -63,4 +63,4 @@ def import_(
         )
     show_runs([report.run])
     for note in report.notes:
-        print(note, file=sys.stderr)
+        remark(note)

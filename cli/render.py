@@ -193,11 +193,11 @@ def show_export(report: ExportReport) -> None:
     for file in report.files:
         print(file)
     layers = f"{len(report.layers)} layers" if len(report.layers) > 1 else report.layers[0]
-    print(f"{report.n_words:,} words of {report.run}, {layers}, {_bytes(report.n_bytes)}.", file=sys.stderr)
+    remark(f"{report.n_words:,} words of {report.run}, {layers}, {_bytes(report.n_bytes)}.")
     if report.n_without:
         without = f"{report.n_without:,} more words have no vector (see the table skipped) and are left out."
-        print(without, file=sys.stderr)
-    print(f"Open it with: {report.opens}", file=sys.stderr)
+        remark(without)
+    remark(f"Open it with: {report.opens}")
 
 
 def _planned(plan: IngestPlan) -> str:
