@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from program import repstore as command
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
@@ -56,6 +57,19 @@ def test_ctrl_c_stops_a_query_and_the_store_can_be_asked_again(store, query):
         store.sql(query)
     assert time.monotonic() - began < 20  # it would take hours
     assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
+
+
+def test_ctrl_c_ends_the_command_with_a_line(root):
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    outcome = command("sql", root, ENDLESS)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == "repstore: Interrupted.\n"
+
+
+def test_the_command_takes_limits(root):
+    asked = "SELECT current_setting('threads') AS n, current_setting('memory_limit') AS m"
+    outcome = command("sql", root, asked, "--threads", 1, "--memory", "1GB", "--format", "csv")
+    assert outcome.out == "n,m\n1,953.6 MiB\n"
 
 
 def test_a_query_that_needs_more_memory_than_it_may_take_says_so(store, tmp_path, monkeypatch):
