@@ -102,9 +102,9 @@ class Terminal:
         self._unread = self._unread.partition(wanted)[2]
         return True
 
-    def interrupted(self, text: str) -> bool:
-        """Press Ctrl-C until a text is there: a program that is not listening yet misses the first."""
-        return any(self._process.send("\x03") and self.sees(text, patience=0.5) for _ in range(60))
+    def sees_after(self, key: str, text: str) -> bool:
+        """Press a key until a text is there: a program that is not listening yet misses the first."""
+        return any(self._process.send(key) and self.sees(text, patience=0.5) for _ in range(60))
 
     def ended(self) -> int:
         """Wait for the end, and say with which exit code."""
@@ -145,14 +145,13 @@ def test_a_session_in_a_terminal(folder, tmp_path):
     assert terminal.sees("it asked 1 row (")
 
     terminal.keys(f"{ENDLESS}\r")
-    assert terminal.interrupted("Stopped.")
+    assert terminal.sees_after("\x03", "Stopped.")
     assert terminal.sees("repstore>")
     terminal.keys("\x04")
     assert terminal.ended() == 0
 
     terminal = Terminal(folder, tmp_path)
     assert terminal.sees("repstore>")
-    terminal.keys("\x1b[A")  # up
-    assert terminal.sees(ENDLESS)
+    assert terminal.sees_after("\x1b[A", ENDLESS)  # up
     terminal.keys("\x03exit\r")
     assert terminal.ended() == 0
