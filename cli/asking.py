@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -54,7 +56,10 @@ def words(
 
 def sql(
     store: StorePath,
-    query: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    query: Annotated[
+        str | None,
+        typer.Argument(help="One SELECT statement; without it, a shell opens.", show_default=False),
+    ] = None,
     format: FormatOption = "table",
     memory: MemoryOption = "2GB",
     threads: Annotated[
@@ -68,8 +73,24 @@ def sql(
     Functions of vectors are cosine, dot, l2, norm, vector, centroid, similarity and neighbors (docs/sql.md).
     Nothing can be changed, and no file read or written.
 
+    Without a query, a shell opens in a terminal; elsewhere, the statements on stdin are answered.
+
     Example: repstore sql store/ "SELECT layer, avg(cosine) FROM similarity('m/base') GROUP BY layer"
     """
-    result = open_store(store).sql(query, memory=bytes_of(memory), threads=threads)
-    show(result, format)
-    keep(result, store, save)
+    opened = open_store(store)
+    ask = partial(opened.sql, memory=bytes_of(memory), threads=threads)
+    if query is not None:
+        result = ask(query)
+        show(result, format)
+        keep(result, store, save)
+        return
+    if save is not None:
+        raise typer.BadParameter("--save keeps the result of one query. Give the query.")
+    from repstore.cli.dots import Session
+    from repstore.cli.shell import read_statements, talk
+
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        talk(Session(opened, ask), format)
+    else:
+        with open(sys.stdin.fileno(), encoding="utf-8-sig", closefd=False) as lines:  # whatever the locale
+            read_statements(Session(opened, ask), lines, format)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from repstore.cli.ending import INTERRUPTED, TERMINATED
 from repstore.cli.options import LayersOption, RunOption, StorePath, TransformOption, WhereOption, layers_of
 from repstore.cli.render import PATIENCE, show_export, showing_progress
-from repstore.cli.saying import say_error
-from repstore.cli.signals import TerminatedError
 from repstore.spec import ExportFormat, StoredDType
 
 
@@ -38,7 +33,7 @@ def export(
     """
     import repstore
 
-    with _nothing_left(), showing_progress(PATIENCE) as progress:
+    with showing_progress(PATIENCE) as progress:
         report = repstore.export(
             store,
             out,
@@ -51,13 +46,3 @@ def export(
             progress=progress,
         )
     show_export(report)
-
-
-@contextmanager
-def _nothing_left() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end with nothing written."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        say_error("Interrupted; nothing is written.")
-        raise typer.Exit(TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED) from None

@@ -208,8 +208,8 @@ def show_export(report: ExportReport) -> None:
     layers = f"{len(report.layers)} layers" if len(report.layers) > 1 else report.layers[0]
     remark(f"{report.n_words:,} words of {report.run}, {layers}, {_bytes(report.n_bytes)}.")
     if report.n_without:
-        without = f"{report.n_without:,} more words have no vector (see the table skipped) and are left out."
-        remark(without)
+        without = f"{report.n_without:,} more words have no vector and are left out"
+        remark(f'{without}; "repstore info" says why.')
     remark(f"Open it with: {report.opens}")
 
 
@@ -228,4 +228,6 @@ def _planned(plan: IngestPlan) -> str:
 
 
 def _bytes(n: int) -> str:
+    if n < 1e5:
+        return f"{n / 1e3:.1f} kB"
     return f"{n / 1e9:.2f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB"

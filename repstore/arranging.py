@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 KEYWORD = {"text", "char_start", "char_end"}
 """Columns of a word in its text; what is shown is the word in brackets instead of its place."""
+LONG_LIST = 12
+"""Numbers in a list of which only the first are printed if there are more."""
+FIRST_OF_LIST = 3
 BLOCK_WIDTH = 110
 """Where many measures or layers are shown in several tables: about the width of each, in characters."""
 
@@ -67,7 +70,7 @@ def arranged(result: ResultTable, limit: int | None) -> Shown:
     if kind == "masks" and figure is not None:  # hundreds of numbers, which only a plot makes seen
         names = [name for name in names if name != figure.y]
     shown = rows[:limit]
-    cells = {name: _cells([row[name] for row in shown]) for name in names}
+    cells = {name: written([row[name] for row in shown]) for name in names}
     blocks: Iterable[Sequence[str]] = [names] if names else []
     if kind == "matrix":
         blocks = _blocks(names[:1], [[name] for name in names[1:]], cells)
@@ -87,7 +90,7 @@ def _columns(names: Sequence[str], shown: Rows, cells: dict[str, list[str]]) -> 
     marked: dict[str, list[Span | None]] = {}
     if set(names) >= KEYWORD:
         texts = [_marked(row["text"], row["char_start"], row["char_end"]) for row in shown]
-        cells = cells | {"text": _cells(texts)}
+        cells = cells | {"text": written(texts)}
         marked["text"] = [_span(row["char_start"], row["char_end"]) for row in shown]
         names = [name for name in names if name not in ("char_start", "char_end")]
     columns = []
@@ -163,11 +166,20 @@ def _span(char_start: Any, char_end: Any) -> Span | None:
     return (char_start, char_end + 2) if is_place else None
 
 
-def _cells(values: Sequence[Any]) -> list[str]:
-    """The values of a column as text: numbers with three decimals, or four digits if some need more."""
+def written(values: Sequence[Any]) -> list[str]:
+    """The values of a column as text: numbers with three decimals, or four digits if some need more.
+
+    Of a long list of numbers, such as a vector, the first ones, and how many there are.
+    """
     floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
     style = ".3f" if all(1e-3 <= value < 1e4 or value == 0 for value in floats) else ".4g"
     return [
-        "" if value is None else format(value, style) if isinstance(value, float) else str(value)
+        "" if value is None else format(value, style) if isinstance(value, float) else _written(value)
         for value in values
     ]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list) and len(value) > LONG_LIST and all(type(n) in (int, float) for n in value):
+        return f"[{', '.join(format(n, '.4g') for n in value[:FIRST_OF_LIST])}, … {len(value):,} numbers]"
+    return str(value)

@@ -26,11 +26,14 @@ from exported import (
     rows,
     stored,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from mixing import arrays_of, put_mix
 from synthetic import SyntheticRun, build_store, in_parts, random_layers, small_corpus
 
 import repstore
-from repstore.exporting import content
+from repstore.exporting import content, projector
 from repstore.storage.made import ROWS_AT_ONCE, MadeLayer
 
 LAYERS = ("layer_00", "layer_01", "layer_02")
@@ -188,6 +191,19 @@ def test_the_projector_finds_numbers_and_words_in_the_same_order(store, tmp_path
     assert annotation_of(table) == expected
 
 
+@given(st.text())
+def test_any_text_is_one_value_of_the_projector_and_can_be_read_back(text):
+    value = projector.escaped(text)
+    assert not set(value) & set("\t\n\r")
+    assert unescaped(value) == text
+
+
+@given(arrays(np.float32, (2, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
+def test_any_number_is_read_back_by_the_projector_as_it_was(matrix):
+    read = [list(map(float, line.split("\t"))) for line in projector.lines_of(matrix)]
+    assert bits(np.array(read).astype(np.float32)) == bits(matrix)
+
+
 def test_the_projector_is_told_which_tables_belong_together(store, tmp_path):
     out, _ = export(store, tmp_path, "projector", layer=[0, 2])
     config = (out / "projector_config.pbtxt").read_text()
@@ -321,6 +337,10 @@ class Unsteady(MadeLayer):
     """A layer whose vectors hang on which others are made with them, as sums of floats may."""
 
     described = "A test"
+    d_model = 2
+
+    def __reduce__(self):
+        return Unsteady, (self.layer, self._stored)
 
     def make(self, rows):
         return (rows[:, None] + rows.sum() * np.ones(2)).astype(np.float32)

@@ -16,7 +16,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
 from repstore.errors import ArgumentError, NotFoundError, QueryError, ResultError, StoreNotFoundError
-from repstore.exporting import content
+from repstore.exporting import content, drafting
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,20 @@ def wide_store(tmp_path_factory):
     return build_store(root, small_corpus(400), [SyntheticRun(RUN, layer)])
 
 
+def test_a_file_that_cannot_be_moved_takes_the_one_beside_it_along(store, tmp_path, monkeypatch):
+    publish = drafting.publish
+
+    def stop(draft, final):
+        if final.suffix == ".npy":
+            raise KeyboardInterrupt
+        publish(draft, final)
+
+    monkeypatch.setattr(drafting, "publish", stop)
+    with pytest.raises(KeyboardInterrupt):
+        repstore.export(store, tmp_path / "a.npy")
+    assert not list(tmp_path.iterdir())
+
+
 @contextmanager
 def files_up_to(n_bytes):
     """No file may grow beyond that, which ends writing as a full disk does, at a place of our choice."""
@@ -173,7 +187,7 @@ def test_the_command_prints_files_and_says_the_rest_beside_them(store, tmp_path)
     lines = done.err.splitlines()
     assert lines[0].startswith("10 words of m/base, 2 layers, ")
     assert lines[1:] == [
-        "2 more words have no vector (see the table skipped) and are left out.",
+        '2 more words have no vector and are left out; "repstore info" says why.',
         f'Open it with: numpy.load("{out}", mmap_mode="r")',
     ]
 

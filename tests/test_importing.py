@@ -141,6 +141,7 @@ import sys, repstore
 from repstore import schemas
 schemas.MAX_PART_ROWS = 5
 repstore.import_vectors(sys.argv[1], sys.argv[2], progress=lambda step: print(step.n_done, flush=True))
+assert not {"torch", "transformers", "h5py"} & set(sys.modules)
 """
 
 

@@ -59,11 +59,22 @@ def drafting(files: Sequence[Path]) -> Iterator[Path]:
         for written in sorted(folder.rglob("*")):
             if written.is_file():
                 sync_file(written)
-        for file in files:
-            publish(folder / file.name, file)
+        _publish(folder, files)
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
         raise ArgumentError(f"{files[-1]} cannot be written: {why}. Nothing is kept of it.") from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(folder: Path, files: Sequence[Path]) -> None:
+    """Move files to their places: all of them, or none."""
+    try:
+        for file in files:
+            publish(folder / file.name, file)
+    except BaseException:
+        for file in files[:-1]:
+            if not (folder / file.name).exists():
+                file.unlink(missing_ok=True)
+        raise

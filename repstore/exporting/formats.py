@@ -48,7 +48,7 @@ class Format:
         return [companion(out), out] if self.words_beside else [out]
 
 
-FORMATS = {
+FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         Format(
@@ -69,7 +69,7 @@ FORMATS = {
             words_beside=True,
         ),
         Format("datasets", None, write_datasets, AS_STORED, 'datasets.load_from_disk("{out}")'),
-        Format("projector", None, write_projector, ("float32",), "tensorboard --logdir {out}", growth=2),
+        Format("projector", None, write_projector, ("float32",), "tensorboard --logdir {out}", growth=3),
         Format(
             "atlas",
             ".parquet",
@@ -93,7 +93,7 @@ def format_of(out: Path, named: str | None) -> Format:
     of_suffix = {one.suffix: one for one in reversed(FORMATS.values()) if one.suffix}
     if named is not None:
         check_choice("format", named, FORMATS)
-        found = FORMATS[named]  # type: ignore[index]  # as it was checked to be
+        found = FORMATS[named]
         if found.suffix is None and suffix in of_suffix:
             raise ArgumentError(f'"{named}" is a folder, and {out} is named like a file. Leave out {suffix}.')
         if found.suffix is not None and suffix != found.suffix:

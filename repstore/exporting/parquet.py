@@ -31,7 +31,8 @@ def write_atlas(content: Content, path: Path) -> None:
     schema = ANNOTATION.append(pa.field(IN_TEXT, pa.string(), nullable=False))
 
     def with_marked(words: pa.Table) -> pa.Table:
-        texts = [marked(word) for word in words.to_pylist()]
+        places = words.select(["text", "char_start", "char_end"])
+        texts = [marked(place) for place in places.to_pylist()]
         return words.append_column(schema.field(IN_TEXT), pa.array(texts, pa.string()))
 
     _write(content, path, schema, {VECTOR: layer}, with_marked)

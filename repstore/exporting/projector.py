@@ -44,14 +44,14 @@ def write_projector(content: Content, path: Path) -> None:
     path.mkdir()
     for name in content.layers:
         blocks = content.blocks(name)
-        _write_lines(path / f"{name}.tsv", (line for _, (matrix,) in blocks for line in _lines(matrix)))
+        _write_lines(path / f"{name}.tsv", (line for _, (matrix,) in blocks for line in lines_of(matrix)))
     _write_lines(path / METADATA, _words(content))
     config = [EMBEDDING.format(name=name, metadata=METADATA) for name in content.layers]
     (path / CONFIG).write_text("".join(config), encoding="utf-8")
     (path / SAID).write_text(content.provenance + "\n", encoding="utf-8")
 
 
-def _lines(matrix: np.ndarray) -> list[str]:
+def lines_of(matrix: np.ndarray) -> list[str]:
     """Rows of numbers, with tabs between them. *Shape:* (n, d), float32."""
     lines: list[str] = pc.binary_join(lists_of(matrix).cast(pa.list_(pa.string())), "\t").to_pylist()
     return lines
@@ -61,10 +61,11 @@ def _words(content: Content) -> Iterable[str]:
     yield "\t".join(ANNOTATION.names)
     for words in content.word_blocks():
         for values in zip(*(column.to_pylist() for column in words.columns), strict=True):
-            yield "\t".join(map(_value, values))
+            yield "\t".join(map(escaped, values))
 
 
-def _value(value: Any) -> str:
+def escaped(value: Any) -> str:
+    """A value of the table of words."""
     return "" if value is None else str(value).translate(ESCAPED)
 
 

@@ -51,6 +51,7 @@ class _Static:
     ) -> None:
         self._words = request.layout.corpus(corpus.corpus_id).words
         self._by, self._case = request.by, request.case
+        self._message = f"Reading {request.source}"
         self._n_words = corpus.n_words
         self._rows: dict[bytes, int] = {}
         for start in range(0, corpus.n_words, ROWS):
@@ -71,7 +72,7 @@ class _Static:
         n_twice = 0
         for n, entry in enumerate(vocabulary.entries(shape)):
             if n % OFTEN == 0:
-                tell(Progress(f"Reading {vocabulary.path.name}", n, shape.n_words or 0))
+                tell(Progress(self._message, n, shape.n_words or 0))
             row = self._rows.get(entry.word)
             if row is None:
                 continue

@@ -68,7 +68,7 @@ class Vocabulary:
     """A file of the kind ``word2vec``, ``fasttext`` or ``glove``; compressed if it ends in ``.gz``."""
 
     def __init__(self, path: Path, kind: str) -> None:
-        self.path, self._kind = path, kind
+        self._path, self._kind = path, kind
 
     def shape(self) -> Shape:
         """What the beginning of the file says.
@@ -76,7 +76,7 @@ class Vocabulary:
         Raises:
             CorpusError: it is not of this kind.
         """
-        first = Place(self.path, 1)
+        first = Place(self._path, 1)
         with self._file() as file:
             line = file.readline(CHUNK).rstrip()
             counts = line.split()
@@ -112,7 +112,7 @@ class Vocabulary:
                 n_read += 1
         if shape.n_words not in (None, n_read):
             raise CorpusError(
-                f"{self.path} has {n_read:,} words; its first line says {shape.n_words:,}. Get it anew."
+                f"{self._path} has {n_read:,} words; its first line says {shape.n_words:,}. Get it anew."
             )
 
     def _text(self, file: IO[bytes], shape: Shape) -> Iterator[Entry]:
@@ -121,7 +121,7 @@ class Vocabulary:
             line = raw.rstrip()
             if not line:
                 continue
-            at = Place(self.path, number)
+            at = Place(self._path, number)
             n_blanks = line.count(b" ")
             if n_blanks == d_model:
                 word, _, numbers = line.partition(b" ")
@@ -139,24 +139,24 @@ class Vocabulary:
                 chunk = file.read(max(CHUNK, size))
                 if not chunk or (blank < 0 and len(held) - start > LONGEST):
                     raise CorpusError(
-                        f"{self.path}: word {number:,} of {shape.n_words:,} is not whole. Get the file anew."
+                        f"{self._path}: word {number:,} of {shape.n_words:,} is not whole. Get the file anew."
                     )
                 held, start = held[start:] + chunk, 0
             end = blank + 1 + size
             word = held[start:blank].lstrip(b"\n")
-            yield Entry(Place(self.path, number), word, held[blank + 1 : end], True)
+            yield Entry(Place(self._path, number), word, held[blank + 1 : end], True)
             start = end
         if (held[start:] + file.read(1)).strip():
-            raise CorpusError(f"{self.path} goes on after the {shape.n_words:,} words that it says it has.")
+            raise CorpusError(f"{self._path} goes on after the {shape.n_words:,} words that it says it has.")
 
     @contextmanager
     def _file(self) -> Iterator[IO[bytes]]:
         """The file, its bytes as they were before it was compressed."""
         try:
-            with gzip.open(self.path, "rb") if self.path.suffix == ".gz" else self.path.open("rb") as file:
+            with gzip.open(self._path, "rb") if self._path.suffix == ".gz" else self._path.open("rb") as file:
                 yield file  # type: ignore[misc]  # gzip's files are not of the type that it says they are
         except (OSError, EOFError, zlib.error) as error:
-            raise CorpusError(f"{self.path} cannot be read: {error}.") from None
+            raise CorpusError(f"{self._path} cannot be read: {error}.") from None
 
 
 def _is_text(beginning: bytes, d_model: int) -> bool:

@@ -20,15 +20,27 @@ import pyarrow.parquet as pq
 from repstore.corpus import Corpus
 from repstore.corpus.columns import is_id
 from repstore.corpus.source import Place, is_whole, lines, position_of
-from repstore.corpus.tables import delimiter_of, fields, table, unquoted
+from repstore.corpus.tables import EXACT, delimiter_of, fields, table, unquoted
 from repstore.errors import CorpusError
 from repstore.importing.source import Request
 from repstore.schemas import ID_STRIDE, WORD_ID
 from repstore.spec import CorpusInfo, Span, Text, Word
 
 OF_TEXTS = ("text", "char_start", "char_end")
-NUMBERED = (WORD_ID, "text_id", "position", "char_start", "char_end")
-COLUMNS = (*NUMBERED, "text", "split", "language", "form", "lemma", "pos", "sense", "gloss", "spans")
+NUMBERED = (WORD_ID, "position", "char_start", "char_end")
+COLUMNS = (
+    *NUMBERED,
+    "text_id",
+    "text",
+    "split",
+    "language",
+    "form",
+    "lemma",
+    "pos",
+    "sense",
+    "gloss",
+    "spans",
+)
 EXPECTED = f"{WORD_ID}, or {', '.join(OF_TEXTS)}"
 
 
@@ -273,12 +285,27 @@ def _value(at: Place, name: str, given: Any) -> Any:
     """A value as its column has it; None where there is none."""
     if given is None or name == "spans":
         return given
-    if name not in NUMBERED:
-        if not isinstance(given, str) or not is_whole(given):
-            raise at.refuse(f"{name} {given!r}", f"{name} as text")
-        return given
+    if name == "text_id":
+        return str(given)
+    if name in NUMBERED:
+        number = _whole(given)
+        if number is None:
+            raise at.refuse(f"{name} {given!r}", f"{name} as a whole number")
+        return number
+    if not isinstance(given, str) or not is_whole(given):
+        raise at.refuse(f"{name} {given!r}", f"{name} as text")
+    return given
+
+
+def _whole(given: Any) -> int | None:
+    """A number from 0 on, perhaps written as text or stored as a float that has it exactly; else None."""
     if isinstance(given, str) and is_id(given.strip()):
         return int(given)
-    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < 1 << 63:
-        raise at.refuse(f"{name} {given!r}", f"{name} as a whole number")
-    return given
+    if isinstance(given, str | float):
+        try:
+            number = float(given)
+        except ValueError:
+            return None
+        return int(number) if number.is_integer() and 0 <= number < EXACT else None
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    return int(given) if is_number and 0 <= given < 1 << 63 else None

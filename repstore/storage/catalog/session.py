@@ -102,7 +102,7 @@ class Session:
             with self._turn, self._limited(memory, threads):
                 self._failed.clear()
                 check_statement(self._connection, sql, self._table_functions)
-                table = self._interruptibly(lambda: self._connection.sql(sql, params=values).to_arrow_table())
+                table = self._interruptibly(lambda: self._answer(sql, values))
             return _with_int64(table.rename_columns(_distinct(table.column_names)))
         except duckdb.ConnectionException:
             raise self._catalog.closed() from None
@@ -110,6 +110,13 @@ class Session:
             if self._failed:  # in a function of ours, which says it better
                 raise self._failed[0] from None
             raise QueryError(_told(error, memory)) from error
+
+    def _answer(self, sql: str, values: list[Any] | dict[str, Any]) -> pa.Table:
+        try:
+            return self._connection.sql(sql, params=values).to_arrow_table()
+        except (duckdb.BinderException, duckdb.CatalogException):
+            self._connection.execute(sql, values)  # fails likewise, but says where in the query
+            raise
 
     @contextmanager
     def _limited(self, memory: int, threads: int) -> Iterator[None]:
