@@ -87,7 +87,7 @@ def keep(result: ResultTable, store: Path, name: str | None) -> None:
     command = shlex.join(["repstore", *sys.argv[1:]])
     is_new = repstore.save_result(store, name, result, command=command)
     said = f'Saved as "{name}".' if is_new else f'"{name}" is there already, just the same: nothing was done.'
-    print(said, file=sys.stderr)
+    remark(said)
 
 
 def _print_whole(result: ResultTable) -> None:
