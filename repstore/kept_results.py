@@ -17,7 +17,8 @@ from repstore.results import Figure, ResultTable
 from repstore.storage.frozen import check_name, drop_frozen
 from repstore.storage.layout import Layout, ResultLayout
 from repstore.storage.lock import writing
-from repstore.storage.lookup import Lookup, stored_id
+from repstore.storage.lookup import Lookup
+from repstore.storage.run_names import stored_id
 from repstore.storage.runs import open_store
 from repstore.storage.saved_results import (
     PYTHON,
