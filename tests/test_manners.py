@@ -219,8 +219,7 @@ def test_a_result_that_cannot_be_written_is_an_error():
 def test_whoever_is_asked_to_end_says_so_in_one_line(store, tmp_path, number, code, word):
     marker = tmp_path / "begun"
     waits = (
-        "import signal, time, pathlib, repstore.cli.asking as asking\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
+        "import time, pathlib, repstore.cli.asking as asking\n"
         f"def open_store(path): pathlib.Path({str(marker)!r}).touch(); time.sleep(60)\n"
         "asking.open_store = open_store\nfrom repstore.cli import main; main()"
     )
