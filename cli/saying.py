@@ -38,7 +38,8 @@ def say_error(text: str) -> None:
 def program() -> list[str]:
     """How the program was called, to say how to call it again."""
     called = sys.argv[0]
-    return [sys.executable, "-m", "repstore"] if Path(called).name == "__main__.py" else [called]
+    is_package = Path(called).parts[-2:] == ("repstore", "__main__.py")
+    return [sys.executable, "-m", "repstore"] if is_package else [called]
 
 
 def console_of(stream: TextIO) -> Console:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from repstore.encode.devices import accelerators
 from repstore.encode.models import EMBEDDED, converted_models
 from repstore.errors import StoreDamagedError
+from repstore.provenance import version_of
 from repstore.results import ResultTable
 from repstore.schemas import FORMAT_VERSION
 from repstore.spec import RunInfo
@@ -83,7 +84,7 @@ def _versions() -> Iterator[_Fact]:
     yield _Fact("program", "Python", platform.python_version())
     yield _Fact("program", "system", f"{platform.system()} {platform.machine()}")
     for name in _required()[None]:
-        version = _version(name)
+        version = version_of(name)
         if version is None:
             yield _Fact("library", name, "not installed", "broken", f"pip install {name}")
         else:
@@ -95,14 +96,14 @@ def _extras() -> Iterator[_Fact]:
     required = {extra: names for extra, names in _required().items() if extra in NEEDED_FOR}
     for extra, names in required.items():
         needed_for = NEEDED_FOR[str(extra)]
-        lacking = [name for name in names if _version(name) is None]
+        lacking = [name for name in names if version_of(name) is None]
         if lacking:
             advice = f"pip install 'repstore[{extra}]'"
             yield _Fact("extra", extra, f"no: {needed_for} (lacks {', '.join(lacking)})", "missing", advice)
         else:
             yield _Fact("extra", extra, f"yes: {needed_for}")
     for name in dict.fromkeys(name for names in required.values() for name in names):
-        version = _version(name)
+        version = version_of(name)
         if version is not None:
             yield _Fact("library", name, version)
 
@@ -115,13 +116,6 @@ def _required() -> dict[str | None, list[str]]:
         assert name is not None
         found.setdefault(extra[1] if extra else None, []).append(name[0])
     return found
-
-
-def _version(library: str) -> str | None:
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _models() -> Iterator[_Fact]:

@@ -30,9 +30,8 @@ def _table(columns: Sequence[ShownColumn]) -> Table:
             justify="right" if column.is_number else "left",
             overflow="fold",  # nothing is cut off
             no_wrap=not is_text,
-            min_width=min(TEXT_LEAST, column.width)
-            if is_text
-            else column.width,  # a terminal must not cut it
+            # A terminal must not cut it.
+            min_width=min(TEXT_LEAST, column.width) if is_text else column.width,
             max_width=TEXT_WIDTH if is_text else None,
         )
     for n in range(len(columns[0].cells)):

@@ -137,13 +137,16 @@ def utc(at: datetime) -> str:
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of Python and of what is installed of the libraries that compute."""
-    found = {"python": platform.python_version()}
-    for name in COMPUTES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: version_of(name) for name in COMPUTES}
+    return {"python": platform.python_version()} | {name: one for name, one in found.items() if one}
+
+
+def version_of(distribution: str) -> str | None:
+    """The version of what is installed under this name, if it is."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _runs(lookup: Lookup, noted: Mapping[str, str]) -> list[dict[str, str]]:

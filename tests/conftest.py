@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from contextlib import chdir
 from functools import cache
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from repstore.encode.encoder import Encoder
 
 POLYSEMY = Path(__file__).parents[1] / "data" / "polysemy.jsonl"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job, which has no Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repstore", deadline=None, max_examples=60)
 settings.load_profile("repstore")

@@ -55,7 +55,7 @@ def test_disk_and_memory_are_those_of_the_system(store):
 def test_what_is_not_installed_is_named_with_what_it_is_for(monkeypatch):
     absent = {"torch", "transformers", "matplotlib"}
     monkeypatch.setattr(
-        diagnosis, "_version", lambda name: None if name in absent else importlib.metadata.version(name)
+        diagnosis, "version_of", lambda name: None if name in absent else importlib.metadata.version(name)
     )
     monkeypatch.setattr(diagnosis, "find_spec", lambda name: None)
     monkeypatch.setattr(diagnosis, "accelerators", lambda: pytest.fail("torch is not there to ask"))
@@ -70,7 +70,7 @@ def test_what_is_not_installed_is_named_with_what_it_is_for(monkeypatch):
 
 
 def test_a_library_that_is_always_needed_and_not_there_is_broken(monkeypatch):
-    monkeypatch.setattr(diagnosis, "_version", lambda name: None if name == "scipy" else "1")
+    monkeypatch.setattr(diagnosis, "version_of", lambda name: None if name == "scipy" else "1")
     row = facts(code=1)["library", "scipy"]
     assert (row["state"], row["advice"]) == ("broken", "pip install scipy")
 

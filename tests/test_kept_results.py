@@ -42,17 +42,13 @@ def wic(store) -> ResultTable:
     return store.probe("wic", run="m/base", resamples=20)
 
 
-def kept(root: Path, name: str = "x") -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((root / "results" / name).iterdir())}
-
-
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_any_answer_is_had_again_as_it_was_and_asked_again_it_has_the_same_bytes(root, question):
     with repstore.open(root) as store:
         asked = QUESTIONS[question](store)
         assert repstore.save_result(store, "x", asked)
         had = store.result("x")
-    first = kept(root)
+    first = files_of(root / "results" / "x")
     assert had.table.schema.equals(asked.table.schema)
     assert had.table.equals(asked.table)
     assert (had.title, had.units, list(had.notes)) == (asked.title, asked.units, list(asked.notes))
@@ -62,7 +58,7 @@ def test_any_answer_is_had_again_as_it_was_and_asked_again_it_has_the_same_bytes
     assert repstore.drop_result(root, "x")
     with repstore.open(root) as store:
         assert repstore.save_result(root, "x", QUESTIONS[question](store), command="another")
-    again = kept(root)
+    again = files_of(root / "results" / "x")
     assert again["rows.parquet"] == first["rows.parquet"]
     assert again["result.json"] == first["result.json"]
     assert again["made.json"] != first["made.json"]

@@ -41,10 +41,6 @@ def norms(store) -> ResultTable:
     return store.geometry("norms")
 
 
-def kept(root: Path, name: str = "x") -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((root / "results" / name).iterdir())}
-
-
 def but_for(root: Path, *names: str) -> dict[str, bytes]:
     """The files of a store but those with one of these names in their path."""
     return {path: data for path, data in files_of(root).items() if not {*names} & {*Path(path).parts}}
@@ -106,7 +102,11 @@ def test_what_a_death_left_is_removed_by_repair(store, root):
             repstore.repair(died)
             assert not list(repstore.verify(died))
             if files_of(died) != plain:
-                assert sorted(kept(died)) == ["made.json", "result.json", "rows.parquet"]
+                assert sorted(files_of(died / "results" / "x")) == [
+                    "made.json",
+                    "result.json",
+                    "rows.parquet",
+                ]
 
 
 def test_a_death_while_one_is_dropped_leaves_it_whole_or_absent(store, root):
@@ -150,12 +150,12 @@ def test_damage_is_found_said_and_mended(store, root, name, damage):
 
 def test_a_damaged_result_makes_way_for_the_same_saved_again(store, root):
     repstore.save_result(store, "x", norms(store))
-    sound = kept(root)
+    sound = files_of(root / "results" / "x")
     for name in ("rows.parquet", "made.json", "result.json"):
         (root / "results" / "x" / name).write_text("{}")
         assert repstore.save_result(store, "x", norms(store))
-        assert kept(root).keys() == sound.keys()
-        assert kept(root)["rows.parquet"] == sound["rows.parquet"]
+        assert files_of(root / "results" / "x").keys() == sound.keys()
+        assert files_of(root / "results" / "x")["rows.parquet"] == sound["rows.parquet"]
 
 
 def test_a_file_of_somebody_else_is_left_where_it_is(store, root):

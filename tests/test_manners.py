@@ -17,12 +17,13 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 from typer.main import get_command
 
 import repstore
+from repstore.cli import saying
 from repstore.cli.app import app
 from repstore.cli.manners import walk
 from repstore.errors import RepstoreError
 
 PROGRAM = [sys.executable, "-m", "repstore"]
-COMMANDS = [path for path, _ in walk(get_command(app))]
+COMMANDS = dict(walk(get_command(app)))
 WARNS = """
 import sys, warnings, logging, repstore.cli.asking as asking
 before = asking.open_store
@@ -64,8 +65,14 @@ def raising(monkeypatch, error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_takes_quiet_and_debug_and_says_so(path):
-    outcome = command(*path[1:], "--help")
+def test_every_command_takes_quiet_and_debug(path):
+    options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
+    assert options >= {"-q", "--quiet", "--debug"}
+
+
+@pytest.mark.parametrize("path", [[], ["probe"], ["probe", "wic"]], ids=" ".join)
+def test_help_says_that_there_is_quiet_and_debug(path):
+    outcome = command(*path, "--help")
     assert (outcome.code, outcome.err) == (0, "")
     assert "-q, --quiet" in outcome.out
     assert "--debug" in outcome.out
@@ -265,6 +272,19 @@ def test_a_stream_that_the_shell_closed_is_not_written_to(store):
 
 def test_color_can_be_asked_for_in_a_pipe():
     assert ANSI.search(program("--help", FORCE_COLOR="1").stdout)
+
+
+@pytest.mark.parametrize(
+    ("called", "again"),
+    [
+        ("/x/repstore/__main__.py", [sys.executable, "-m", "repstore"]),
+        ("/x/pytest/__main__.py", ["/x/pytest/__main__.py"]),
+        ("bin/repstore", ["bin/repstore"]),
+    ],
+)
+def test_the_program_says_how_it_is_called_again(monkeypatch, called, again):
+    monkeypatch.setattr(sys, "argv", [called])
+    assert saying.program() == again
 
 
 def test_the_package_is_the_program(store):

@@ -26,7 +26,7 @@ def suggested(before: str, after: str = "") -> list[str]:
 
 @pytest.mark.parametrize("word", ["FROM", "from", "SELECT a FROM words JOIN", "DESCRIBE", "SELECT 1; FROM"])
 def test_tables_follow_words_that_take_one(word):
-    assert suggested(f"{word} ") == ["words", "texts", "vectors", "similarity(", "neighbors("]
+    assert suggested(f"{word} ") == ["words", "texts", "vectors", "similarity(", "neighbors(", "result("]
     assert suggested(f"{word} wo") == ["words"]
 
 
