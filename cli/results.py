@@ -63,9 +63,7 @@ def show_(
 @results.command()
 def diff(
     store: StorePath,
-    a: Annotated[
-        str, typer.Argument(metavar="A", autocompletion=complete_result, help="Name of a result.")
-    ],
+    a: Annotated[str, typer.Argument(metavar="A", autocompletion=complete_result, help="Name of a result.")],
     b: Annotated[
         str,
         typer.Argument(

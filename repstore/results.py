@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from repstore import plots
-from repstore.errors import ArgumentError, MissingExtraError
+from repstore.errors import ArgumentError, MissingExtraError, NotFoundError, did_you_mean
 from repstore.spec import is_mix
 from repstore.storage.saved_results import as_json, parquet_of
 
@@ -105,6 +105,13 @@ class ResultTable:
         return int(self.table.num_rows)
 
     def __getitem__(self, column: str) -> list[Any]:
+        """The values of a column.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        if column not in self.columns:
+            raise NotFoundError(f'No column "{column}". {did_you_mean(str(column), self.columns)}')
         values: list[Any] = self.table[column].to_pylist()
         return values
 

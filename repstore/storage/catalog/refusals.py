@@ -15,7 +15,7 @@ CANDIDATES = re.compile(r"\n\tCandidate functions:(?:\n\t.+){4,}\n?")
 """What a function could take instead, where that is half a page."""
 
 NO_COLUMN = re.compile(r'Referenced column "(?P<name>[^\n]+?)" (?:was )?not found[^\n]*')
-NO_TABLE = re.compile(r'(Table with name (?P<name>[^\n]+) does not exist!)(?:\nDid you mean [^\n]+)?')
+NO_TABLE = re.compile(r"(Table with name (?P<name>[^\n]+) does not exist!)(?:\nDid you mean [^\n]+)?")
 NO_FILE = re.compile(r'No files found that match the pattern "(?P<path>[^\n]+)"')
 
 
@@ -42,7 +42,9 @@ def told(error: duckdb.Error, sql: str, memory: int, tables: Sequence[str], resu
     if isinstance(error, duckdb.IOException) and (missing := NO_FILE.search(said)):
         name = PurePosixPath(missing["path"]).parent.name  # result() reads no other files
         if name in results:
-            return f'The rows of the result "{name}" are gone. Ask again, or remove it: "repstore results drop".'
+            return (
+                f'The rows of the result "{name}" are gone. Ask again, or remove it: "repstore results drop".'
+            )
         return f'No result "{name}". {did_you_mean(name, results)}'
     said = NO_TABLE.sub(lambda found: f"{found[1]}\n{_instead(found['name'], tables)}", said)
     return f"DuckDB: {in_few_words(said, sql)}"
