@@ -29,7 +29,7 @@ def drawable(file: Path | None) -> Path | None:
 
 
 def _savable(ctx: typer.Context, name: str | None) -> str | None:
-    """Refuse a name, or a store, under which nothing can be kept before the question is answered, not after."""
+    """Refuse a name or a store with which nothing can be kept before the question is answered, not after."""
     if name is not None:
         from repstore.storage.frozen import check_name
         from repstore.storage.runs import check_format, open_store
