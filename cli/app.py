@@ -54,6 +54,7 @@ def options(
 
 for command in (
     making.ingest,
+    imports.import_,
     asking.runs,
     asking.info,
     asking.words,
@@ -72,8 +73,7 @@ for command in (
     doctor.doctor,
     making.demo,
 ):
-    app.command()(command)
-app.command("import")(imports.import_)
+    app.command(command.__name__.strip("_").replace("_", "-"))(command)
 trained.add_to(probes.probe)
 for name, of_saved in (("list", saved.list_), ("drop", saved.drop), ("apply", saved.apply)):
     probes.probe.command(name)(of_saved)

@@ -57,6 +57,11 @@ def _runs(_: typer.Context, layout: Layout) -> list[str]:
     return labels([info for _, info in _infos(layout)])
 
 
+def _results(_: typer.Context, layout: Layout) -> list[str]:
+    """Names of the results that are kept."""
+    return [place.name for place in layout.all_results()]
+
+
 def _kept(kind: FrozenKind) -> Found:
     """Names of what is kept of the run on the line, or of all."""
 
@@ -113,6 +118,7 @@ complete_layers = _offering(_layers)
 complete_transform = _offering(_kept("transform"))
 complete_probe = _offering(_kept("probe"))
 complete_mix = _offering(_kept("mix"))
+complete_result = _offering(_results)
 complete_lemma = _values("lemma")
 complete_form = _values("form")
 complete_pos = _values("pos")

@@ -12,7 +12,7 @@ from repstore.cli.render import show
 
 
 def doctor(
-    store: Annotated[Path | None, typer.Argument(metavar="[STORE]", help="Folder of a store.")] = None,
+    store: Annotated[Path | None, typer.Argument(metavar="STORE", help="Folder of a store.")] = None,
     format: FormatOption = "table",
 ) -> None:
     """Say which versions, devices and disk are here, what is missing for what, and how a store is.

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repstore.cli.saying import counted
 from repstore.cli.suggesting import Names, Suggestion, names_of
 from repstore.errors import ArgumentError, check_choice
 
@@ -129,7 +130,7 @@ def _export(session: Session, file: str) -> str:
         WRITERS[path.suffix](result, path)
     except OSError as error:
         raise ArgumentError(f"{path} cannot be written: {error.strerror or error}.") from error
-    return f"Wrote {counted(len(result))} to {path}"
+    return f"Wrote {counted(len(result), 'row')} to {path}"
 
 
 def _write_json(result: ResultTable, path: Path) -> None:
@@ -153,16 +154,11 @@ def _rows(session: Session, number: str) -> str:
     if not number.isdecimal() or not int(number):
         raise ArgumentError(f'"{number}" is no number of rows. Give one such as 100.')
     session.most_rows = int(number)
-    return f"Up to {counted(session.most_rows)} of a result are printed."
+    return f"Up to {counted(session.most_rows, 'row')} of a result are printed."
 
 
 def _quit(_: Session) -> str:
     raise LeavingError
-
-
-def counted(n_rows: int) -> str:
-    """So many rows, in words."""
-    return f"{n_rows:,} row{'' if n_rows == 1 else 's'}"
 
 
 @dataclass(frozen=True)

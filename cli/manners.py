@@ -53,6 +53,7 @@ class Repstore(TyperGroup):
         shared = get_command(_source).params
         for _, command in walk(self):
             command.params += shared
+            command.short_help = (command.help or "").split("\n\n")[0]  # whole in a list, not its beginning
             if not is_colored(sys.stdout):
                 command.rich_markup_mode = None  # boxes are for terminals; elsewhere, help is plain text
 

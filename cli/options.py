@@ -15,7 +15,7 @@ from repstore.spec import Frame, LayerKey, is_mix
 if TYPE_CHECKING:
     from repstore.store import Store
 
-StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", is_eager=True, help="Folder of the store.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 
 
@@ -28,12 +28,14 @@ def drawable(file: Path | None) -> Path | None:
     return file
 
 
-def _savable(name: str | None) -> str | None:
-    """Refuse what cannot be the name of a result before the question is answered, not after."""
+def _savable(ctx: typer.Context, name: str | None) -> str | None:
+    """Refuse a name or a store with which nothing can be kept before the question is answered, not after."""
     if name is not None:
         from repstore.storage.frozen import check_name
+        from repstore.storage.runs import check_format, open_store
 
         check_name("result", name)
+        check_format(open_store(ctx.params["store"]))  # which was read first, since it is eager
     return name
 
 

@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from repstore.cli.saying import QUIET, console_of, remark
+from repstore.cli.saying import QUIET, console_of, counted, remark
 
 if TYPE_CHECKING:
     from repstore.accounts import RunReport
@@ -190,7 +190,7 @@ def show_report(report: IngestReport) -> None:
 def show_runs(runs: Iterable[RunReport]) -> None:
     """Say what became of each run, and warn of those many of whose words were skipped."""
     for run in runs:
-        done = f"{run.n_vectors:,} word vectors, {run.n_skipped:,} words skipped"
+        done = f"{counted(run.n_vectors, 'word vector')}, {counted(run.n_skipped, 'word')} skipped"
         if run.n_windowed:
             done += f", {run.n_windowed:,} read in a window of a long text"
         print(f"{run.run}: {done}" if run.n_new else f"{run.run}: nothing to do; it has {done}")
@@ -206,7 +206,7 @@ def show_export(report: ExportReport) -> None:
     for file in report.files:
         print(file)
     layers = f"{len(report.layers)} layers" if len(report.layers) > 1 else report.layers[0]
-    remark(f"{report.n_words:,} words of {report.run}, {layers}, {_bytes(report.n_bytes)}.")
+    remark(f"{counted(report.n_words, 'word')} of {report.run}, {layers}, {_bytes(report.n_bytes)}.")
     if report.n_without:
         without = f"{report.n_without:,} more words have no vector and are left out"
         remark(f'{without}; "repstore info" says why.')
@@ -219,7 +219,7 @@ def _planned(plan: IngestPlan) -> str:
     lines = [
         f"{about}{cost.n_texts:,} texts with words, {cost.n_passes:,} distinct forward passes, "
         f"{cost.n_tokens:,} tokens",
-        f"{about}{cost.n_vectors:,} word vectors, {cost.n_skipped:,} words skipped, "
+        f"{about}{counted(cost.n_vectors, 'word vector')}, {counted(cost.n_skipped, 'word')} skipped, "
         f"{cost.n_windowed:,} read in windows of long texts; parts of each run: {cost.n_parts:,}",
         f"{_bytes(plan.memory_bytes)} of memory for parts; {_bytes(plan.disk_bytes)} of disk, "
         f"{_bytes(plan.disk_free)} free",

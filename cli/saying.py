@@ -35,6 +35,11 @@ def say_error(text: str) -> None:
         print(f"repstore: {text}", file=sys.stderr)
 
 
+def counted(n: int, what: str) -> str:
+    """So many of something, in words."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def program() -> list[str]:
     """How the program was called, to say how to call it again."""
     called = sys.argv[0]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from repstore.cli.dots import LeavingError, Session, command_in, counted, run_command
+from repstore.cli.dots import LeavingError, Session, command_in, run_command
 from repstore.cli.grid import grid
 from repstore.cli.render import Format, show
-from repstore.cli.saying import console_of, remark
+from repstore.cli.saying import console_of, counted, remark
 from repstore.cli.signals import TerminatedError
 from repstore.errors import QueryError, RepstoreError
 from repstore.storage.catalog.lexing import is_remark, statements
@@ -124,8 +124,7 @@ def _exchange(console: Console, prompt: PromptSession[str], session: Session, fo
 
 
 def _welcome(store: Store) -> str:
-    n_runs = len(store.runs())
-    runs = f"{n_runs:,} run{'' if n_runs == 1 else 's'}"
+    runs = counted(len(store.runs()), "run")
     return f'{runs} in {os.fspath(store)}. SQL ends with ";". Type .help for help, Ctrl-D to leave.'
 
 
@@ -146,7 +145,7 @@ def _print_answer(console: Console, session: Session, piece: str, format: Format
         show(given, format)
         n_shown = len(given)
     if is_query:
-        said = counted(len(given))
+        said = counted(len(given), "row")
         if n_shown < len(given):
             said += f", of which the first {n_shown:,} are shown; .export FILE writes all"
         if session.is_timed:

@@ -4,7 +4,7 @@
 
     RepstoreError
      ├─ ArgumentError         an argument that cannot be used: unknown layer, bad threshold, ...
-     │   ├─ NotFoundError     a run, corpus, word or layer that the store does not have
+     │   ├─ NotFoundError     a run, corpus, word, layer or column that is not there
      │   └─ SeveralWordsError several words fit where one is meant
      ├─ CorpusError           input that cannot be read, with file and line
      ├─ ModelError            a model that cannot be found, loaded or understood
@@ -34,7 +34,7 @@ class ArgumentError(RepstoreError, ValueError):
 
 
 class NotFoundError(ArgumentError, LookupError):
-    """The store has no such run, corpus, word or layer."""
+    """The store has no such run, corpus, word or layer, or a table no such column."""
 
 
 class SeveralWordsError(ArgumentError):

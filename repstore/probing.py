@@ -172,7 +172,7 @@ def _differences(
     if against.layer is None and max(numbers, default=0) >= n_layers:
         raise NotFoundError(
             f"{other.label} ends at layer {n_layers - 1}. Ask for layers up to it, or compare with one of "
-            "its layers."
+            f"its layers, such as {other.label}:{n_layers - 1}."
         )
     wanted = layers if against.layer is None else [other.layer(against.layer)]
     theirs = scores_of(pairs, other, None if against.run else second, wanted, asked)

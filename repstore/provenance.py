@@ -68,7 +68,10 @@ def question(
 
     @functools.wraps(method)
     def asked(store: Store, /, *args: Given.args, **options: Given.kwargs) -> ResultTable:
-        given = signature.bind(store, *args, **options)
+        try:
+            given = signature.bind(store, *args, **options)
+        except TypeError as error:  # which does not say of what
+            raise TypeError(f"{method.__name__}(): {error}") from None
         given.apply_defaults()
         _, *named = given.arguments.items()
         return answered(store._lookup, method.__name__, dict(named), functools.partial(method, store))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from repstore import plots
-from repstore.errors import ArgumentError, MissingExtraError
+from repstore.errors import ArgumentError, MissingExtraError, NotFoundError, did_you_mean
 from repstore.spec import is_mix
 from repstore.storage.saved_results import as_json, parquet_of
 
@@ -105,6 +105,13 @@ class ResultTable:
         return int(self.table.num_rows)
 
     def __getitem__(self, column: str) -> list[Any]:
+        """The values of a column.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        if column not in self.columns:
+            raise NotFoundError(f'No column "{column}". {did_you_mean(str(column), self.columns)}')
         values: list[Any] = self.table[column].to_pylist()
         return values
 
@@ -193,7 +200,7 @@ class ResultTable:
         return sorted(dict.fromkeys(self[shape.x]), key=is_mix)
 
     def _curves(self, shape: Figure, y: str, band: tuple[str, str] | None) -> list[plots.Curve]:
-        """A curve of `y` for each value of `series`; mixes, which follow on no layer, are points apart."""
+        """A curve of `y` for each value of `series`; mixes, and a layer alone, are points apart."""
         named = [*([shape.series] if shape.series else []), *shape.also]
         differ = [name for name in named if name in self.columns and len(set(self[name])) > 1] or named[:1]
         places = {name: place for place, name in enumerate(self._x_names(shape))}
@@ -203,7 +210,7 @@ class ResultTable:
                 series.setdefault(", ".join(str(row[name]) for name in differ), []).append(row)
         curves = []
         for name, rows in series.items():
-            n_joined = None
+            n_joined = 0 if len(rows) == 1 else None  # a band about a point would not be seen
             if places:
                 rows.sort(key=lambda row: is_mix(row[shape.x]))
                 n_joined = sum(not is_mix(row[shape.x]) for row in rows)

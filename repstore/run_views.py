@@ -175,12 +175,17 @@ class Run:
     def _shown(self) -> ResultTable:
         to_come = self.n_words - self.n_vectors - self.n_skipped
         numbers, through = self.layers, self._opened.transform
-        layers = f"{numbers[0]} to {numbers[-1]}, of {self.d_model:,} dimensions"
+        several = f" to {numbers[-1]}" if len(numbers) > 1 else ""
+        layers = f"{numbers[0]}{several}, of {self.d_model:,} dimensions"
+        encoded = {
+            "template": self.template,
+            "reading": f"{self.reading}, pooling {self.pooling}, {self.dtype}",
+        }
+        imported = {"imported from": self._opened.info.spec.model.source}
         said = {
             "model": self.model,
             "corpus": self.corpus,
-            "template": self.template,
-            "reading": f"{self.reading}, pooling {self.pooling}, {self.dtype}",
+            **(encoded if self.origin == "encoded" else imported),
             "words": f"{self.n_vectors:,} with vectors, {self.n_skipped:,} skipped, {to_come:,} to come",
             "layers": layers
             if through is None

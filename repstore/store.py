@@ -140,7 +140,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
         return other
 
     def runs(self) -> ResultTable:
-        """The runs, one row each: settings, shape, and how much of each is committed."""
+        """The runs, one row each: settings, shape, how much of each is committed, and its model."""
         columns = [
             "run",
             "corpus",
@@ -151,7 +151,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
             "n_vectors",
             "n_skipped",
         ]
-        columns += ["n_layers", "d_model", "n_parts", "n_committed"]
+        columns += ["n_layers", "d_model", "n_parts", "n_committed", "origin", "model"]
         labels = pa.array(self._lookup.labels.values(), pa.string())
         table = self._lookup.run_rows.append_column("run", labels).select(columns)
         return ResultTable(table, f"Runs of {self._layout.root}")

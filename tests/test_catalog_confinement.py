@@ -228,6 +228,8 @@ ESCAPES = [
     ("-- only a comment", ONE),
     ("SELEC 1", "syntax error"),
     ("SELECT * FROM wrods", 'Did you mean "words"'),
+    ("SELECT * FROM embeddings", "not exist!\nTables: .*runs.* vectors, words\\."),
+    ('FROM words WHERE lemma = "bank"', "text has single ones: 'bank'"),
     ("SELECT layre FROM vectors", 'Candidate bindings: "layer"'),
     ("FROM similarty('a')", 'Did you mean "similarity"'),
     ("SELECT '\ud800'", "is no SQL: it has to be text, in UTF-8"),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from program import repstore as command
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
@@ -94,6 +95,14 @@ def test_mixes_and_probes_are_offered_by_their_names(offered, store):
     assert offered("repstore mix drop STORE ") == ["wic"]
     assert offered("repstore probe apply STORE ") == ["pos"]
     assert offered("repstore compare STORE --layers mix:") == ["mix:wic"]
+
+
+def test_results_are_offered_by_their_names(offered, store):
+    rows = repstore.ResultTable(pa.table({"layer": [0]}), "Layers")
+    for name in ("wic-base", "wic-repeat"):
+        repstore.save_result(store, name, rows)
+    assert offered("repstore results show STORE wic-b") == ["wic-base"]
+    assert offered("repstore results diff STORE wic-base wic") == ["wic-base", "wic-repeat"]
 
 
 @pytest.mark.parametrize("what", ["none", "empty", "damaged"])

@@ -26,7 +26,7 @@ from synthetic import LEMMAS, SyntheticRun, build_store, random_layers, small_co
 import repstore
 from repstore import schemas
 from repstore.cli import imports
-from repstore.errors import ArgumentError, StoreError
+from repstore.errors import ArgumentError, NotFoundError, StoreError
 from repstore.schemas import json_schema
 from repstore.spec import Progress
 from repstore.storage.layout import Layout
@@ -275,6 +275,26 @@ def test_what_would_run_a_model_again_is_refused(store, source, ask):
         ask(store)
 
 
+def test_an_imported_run_says_what_it_was_imported_from(store, source):
+    """And nothing of a template or a pooling, which it does not have."""
+    repstore.import_vectors(source, store, model="counts")
+    with repstore.open(store) as opened:
+        shown = dict(
+            zip(*(opened.run("static")._shown()[column] for column in ("property", "value")), strict=True)
+        )
+        assert shown == {
+            "model": "counts",
+            "corpus": "synthetic",
+            "imported from": source,
+            "words": "80 with vectors, 0 skipped, 0 to come",
+            "layers": "0, of 6 dimensions",
+        }
+        row = next(row for row in opened.runs() if row["run"] == "static")
+        assert (row["origin"], row["model"]) == ("imported", "counts")
+        with pytest.raises(NotFoundError, match=r"static has no layer 1; it has 0 alone\.$"):
+            opened.vectors(run="static", layer=1)
+
+
 def test_the_command_reports_to_stdout_and_its_progress_to_stderr(store, source):
     outcome = command("import", source, store)
     assert (outcome.code, outcome.out) == (0, "static: 80 word vectors, 0 words skipped\n")
@@ -286,7 +306,7 @@ def test_the_command_reports_to_stdout_and_its_progress_to_stderr(store, source)
 def test_the_command_says_what_was_skipped_and_what_is_odd(store, tmp_path):
     (tmp_path / "g.txt").write_text("bank 1 2\nbank 1 2\n")
     outcome = command("import", f"glove:{tmp_path / 'g.txt'}", store, "--model", "GloVe")
-    assert re.fullmatch(r"g: \d+ word vectors, \d+ words skipped\n", outcome.out)
+    assert re.fullmatch(r"g: \d+ word vectors, \d+ words? skipped\n", outcome.out)
     assert "were skipped; see why in the table skipped" in outcome.err
     assert "the first counts" in outcome.err
     refused = command("import", "glove:absent", store)

@@ -252,8 +252,17 @@ def test_results_are_queried_in_sql_as_soon_as_they_are_saved(store):
     assert joined["accuracy"] == asked["accuracy"]
     repstore.drop_result(store, "x")
     assert len(store.sql("FROM results")) == 0
-    with pytest.raises(repstore.RepstoreError, match="No files found"):
+    with pytest.raises(repstore.RepstoreError, match=r'^No result "x"\. There are none\.$'):
         store.sql("FROM result('x')")
+
+
+def test_a_result_that_is_not_there_is_named_in_sql_with_the_one_that_may_be_meant(store):
+    repstore.save_result(store, "wic-base", wic(store))
+    with pytest.raises(repstore.RepstoreError, match=r'^No result "wicbase"\. Did you mean "wic-base"\?$'):
+        store.sql("FROM result('wicbase')")
+    Path(store, "results", "wic-base", "rows.parquet").unlink()
+    with pytest.raises(repstore.RepstoreError, match='The rows of the result "wic-base" are gone'):
+        store.sql("FROM result('wic-base')")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,15 @@ def program(*arguments: object, **environment: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.parametrize("group", [path for path in COMMANDS if any(path == one[:-1] for one in COMMANDS)])
+def test_help_lists_the_commands_with_what_each_does_in_whole(group):
+    help_of = dict(walk(get_command(app)))
+    said = " ".join(command(*group[1:], "--help").out.split())
+    for path in COMMANDS:
+        if path[:-1] == group:
+            assert f" {path[-1]} {help_of[path].help.split(chr(10))[0]}" in said
+
+
 def raising(monkeypatch, error: BaseException) -> None:
     def open_store(path: Path, transform: str | None = None) -> None:
         raise error

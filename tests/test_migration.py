@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from folders import files_of
 from jsonschema import Draft202012Validator
+from program import repstore as program
 
 import repstore
 from repstore.errors import StoreVersionError
@@ -83,6 +84,13 @@ def test_a_store_of_format_1_is_not_written_to(old):
     with pytest.raises(StoreVersionError, match="repstore migrate"):
         repstore.ingest("text:nowhere.txt", old, model="nothing")
     assert files_of(old) == before
+
+
+@pytest.mark.parametrize("line", [["STORE", "SELECT 1", "--save", "x"], ["--save", "x", "STORE", "SELECT 1"]])
+def test_what_cannot_be_saved_in_a_store_of_format_1_is_not_asked(old, line):
+    outcome = program("sql", *(old if word == "STORE" else word for word in line))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "repstore migrate" in outcome.err
 
 
 def test_a_migrated_store_holds_the_same_and_can_be_written_to(old):

@@ -5,6 +5,7 @@ import itertools
 import re
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -399,6 +400,25 @@ def test_panels_are_drawn_without_the_bands_and_panels_that_a_table_has_not(tmp_
     )
     result.plot(tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_a_run_of_one_layer_has_its_interval_and_a_height_to_see_others_against(tmp_path, monkeypatch):
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure as Drawing
+
+    saved = []
+    monkeypatch.setattr(Drawing, "savefig", lambda self, *_, **__: saved.append(self))
+    columns = {"run": ["static", "m", "m"], "layer": [0, 0, 1], "accuracy": [0.5, 0.6, 0.7]}
+    table = pa.table(columns | {"low": [0.4, 0.5, 0.6], "high": [0.55, 0.7, 0.8]})
+    figure = Figure("curve", "layer", "accuracy", "run", ("low", "high"))
+    for rows in (table, table.slice(0, 1)):
+        ResultTable(rows, "T", figure=figure).plot(tmp_path / "a.png")
+    (both,), (alone,) = (drawing.axes for drawing in saved)
+    for axes in (both, alone):
+        (interval,) = [one for one in axes.collections if isinstance(one, LineCollection)]
+        assert np.array_equal(interval.get_segments(), [[[0, 0.4], [0, 0.55]]])
+    dashed = [[line for line in axes.lines if line.get_linestyle() == "--"] for axes in (both, alone)]
+    assert [[list(line.get_ydata()) for line in lines] for lines in dashed] == [[[0.5, 0.5]], []]
 
 
 def legend_of(path, monkeypatch, n_joined):

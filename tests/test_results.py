@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from repstore.errors import NotFoundError
 from repstore.results import Figure, ResultTable
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -33,6 +34,11 @@ def test_rows_columns_and_length_are_those_of_the_table():
     assert result["name"] == ["a", None]
     assert list(result) == [{"layer": 0, "name": "a"}, {"layer": 1, "name": None}]
     assert result.to_arrow() is result.table
+
+
+def test_a_column_that_is_not_there_is_named_with_the_one_that_may_be_meant():
+    with pytest.raises(NotFoundError, match=r'^No column "acuracy"\. Did you mean "accuracy"\?$'):
+        table(layer=[0], accuracy=[0.5])["acuracy"]
 
 
 def test_printed_numbers_stand_right_with_three_decimals_and_words_left():

@@ -72,6 +72,12 @@ def test_the_command_takes_limits(root):
     assert outcome.out == "n,m\n1,953.6 MiB\n"
 
 
+def test_a_function_that_takes_no_vectors_is_refused_in_a_few_lines(store):
+    with pytest.raises(QueryError, match=r"'-\(FLOAT\[\], FLOAT\[\]\)'.*\n\nLINE 1") as refused:
+        store.sql("SELECT vector - vector FROM vectors")
+    assert len(str(refused.value)) < 300
+
+
 def test_a_query_that_needs_more_memory_than_it_may_take_says_so(store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     query = "SELECT list(a.range ORDER BY random()) AS l FROM range(3000000) AS a"

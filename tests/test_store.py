@@ -39,6 +39,11 @@ def first_id(store):
     return store.words(limit=1)["word_id"][0]
 
 
+def test_a_question_with_an_argument_that_it_does_not_take_is_named(store):
+    with pytest.raises(TypeError, match=r"^geometry\(\): got an unexpected keyword argument 'layers'$"):
+        store.geometry("norms", layers=[0])
+
+
 def test_runs_say_what_is_stored_and_what_is_missing(store):
     rows = {row["run"]: row for row in store.runs()}
     assert list(rows) == ["m/begun", "m/empty", "m/parts", "m/whole"]

@@ -38,7 +38,8 @@ class Curve:
         low, high: ends of the band. *Shape of each:* (n_points,).
         is_reference: drawn thin and dashed, in gray: something to compare with.
         n_joined: how many points the line joins, from the first; None for all. The others are marked, large
-            and one by one.
+            and one by one; the height of a curve of one point goes through the panel, for
+            others to be seen against.
         level: name and height of what this curve alone is seen against, dotted in its color.
     """
 
@@ -172,6 +173,9 @@ def _draw_panel(axes: Axes, panel: Panel) -> dict[str, Any]:
             axes.plot(line.x[apart], y[apart], linestyle="none", markersize=8, clip_on=False, **look)
             if line.low is not None:
                 axes.vlines(line.x[apart], low[apart], high[apart], color=color, linewidth=1)
+            if len(line.x) == 1 and any(len(other.x) > 1 for other in panel.lines):
+                # Such as static vectors, which have no depth: all layers of others are seen against them.
+                axes.axhline(y[0], color=color, linewidth=0.8, linestyle="--", zorder=0)
         if line.level is not None:
             label, height = line.level
             axes.axhline(height, color=color, **LEVEL_LOOK)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from repstore.errors import QueryError, StoreDamagedError, StoreError
 from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog.filling import fill
+from repstore.storage.catalog.refusals import in_few_words
 from repstore.storage.catalog.statements import check_reading
 from repstore.storage.layout import Layout
 from repstore.storage.processes import of_process
@@ -130,7 +131,7 @@ class Catalog:
         except duckdb.ConnectionException:
             raise self.closed() from None
         except duckdb.Error as error:
-            why = str(error).split("\n\nLINE")[0].replace("\n", " ")
+            why = in_few_words(str(error), where).split("\n\nLINE")[0].replace("\n", " ")
             raise QueryError(
                 f"\"{where}\" is not a condition on words, such as \"pos = 'N' AND lemma <> 'bank'\": {why}"
             ) from error

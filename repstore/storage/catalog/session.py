@@ -18,8 +18,8 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from repstore.errors import QueryError, RepstoreError
-from repstore.spec import MIX
 from repstore.storage.catalog.reading import Catalog, is_utf8
+from repstore.storage.catalog.refusals import told
 from repstore.storage.catalog.statements import check_statement
 from repstore.storage.catalog.views import RunShown, create_views
 
@@ -109,7 +109,7 @@ class Session:
         except duckdb.Error as error:
             if self._failed:  # in a function of ours, which says it better
                 raise self._failed[0] from None
-            raise QueryError(_told(error, memory)) from error
+            raise QueryError(self._told(error, sql, memory)) from error
 
     def _answer(self, sql: str, values: list[Any] | dict[str, Any]) -> pa.Table:
         try:
@@ -117,6 +117,11 @@ class Session:
         except (duckdb.BinderException, duckdb.CatalogException):
             self._connection.execute(sql, values)  # fails likewise, but says where in the query
             raise
+
+    def _told(self, error: duckdb.Error, sql: str, memory: int) -> str:
+        tables = list(dict.fromkeys(self.columns()["table"].to_pylist()))
+        results = self._tables["results"]["name"].to_pylist() if "results" in self._tables else []
+        return told(error, sql, memory, tables, results)
 
     @contextmanager
     def _limited(self, memory: int, threads: int) -> Iterator[None]:
@@ -198,22 +203,6 @@ def _called(session: weakref.ref[Session], at: int, n_parameters: int) -> Callab
     names = [inspect.Parameter(f"p{n}", inspect.Parameter.POSITIONAL_ONLY) for n in range(n_parameters)]
     call.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]  # DuckDB counts them
     return call
-
-
-def _told(error: duckdb.Error, memory: int) -> str:
-    """What DuckDB says, and what to do where it does not say that."""
-    said = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return (
-            f"The query needs more than the {memory / 1e9:.1f} GB of memory that it may take. Allow it more, "
-            "or ask for less."
-        )
-    if isinstance(error, duckdb.ConversionException) and f"'{MIX}" in said:
-        return (
-            "SQL shows layers as they are stored, by their numbers. Ask about mixes and transforms in Python "
-            "or by the other commands."
-        )
-    return f"DuckDB: {said}"
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -1,0 +1,65 @@
+"""What DuckDB says of a query that it refuses, in fewer words, and what the store knows beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import duckdb
+
+from repstore.errors import did_you_mean
+from repstore.spec import MIX
+
+CANDIDATES = re.compile(r"\n\tCandidate functions:(?:\n\t.+){4,}\n?")
+"""What a function could take instead, where that is half a page."""
+
+NO_COLUMN = re.compile(r'Referenced column "(?P<name>[^\n]+?)" (?:was )?not found[^\n]*')
+NO_TABLE = re.compile(r"(Table with name (?P<name>[^\n]+) does not exist!)(?:\nDid you mean [^\n]+)?")
+NO_FILE = re.compile(r'No files found that match the pattern "(?P<path>[^\n]+)"')
+
+
+def told(error: duckdb.Error, sql: str, memory: int, tables: Sequence[str], results: Sequence[str]) -> str:
+    """What DuckDB says, and what to do where it does not say that.
+
+    Args:
+        error: what it raised.
+        sql: the query.
+        memory: bytes that it might take.
+        tables, results: what there is.
+    """
+    said = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return (
+            f"The query needs more than the {memory / 1e9:.1f} GB of memory that it may take. Allow it more, "
+            "or ask for less."
+        )
+    if isinstance(error, duckdb.ConversionException) and f"'{MIX}" in said:
+        return (
+            "SQL shows layers as they are stored, by their numbers. Ask about mixes and transforms in Python "
+            "or by the other commands."
+        )
+    if isinstance(error, duckdb.IOException) and (missing := NO_FILE.search(said)):
+        name = PurePosixPath(missing["path"]).parent.name  # result() reads no other files
+        if name in results:
+            return (
+                f'The rows of the result "{name}" are gone. Ask again, or remove it: "repstore results drop".'
+            )
+        return f'No result "{name}". {did_you_mean(name, results)}'
+    said = NO_TABLE.sub(lambda found: f"{found[1]}\n{_instead(found['name'], tables)}", said)
+    return f"DuckDB: {in_few_words(said, sql)}"
+
+
+def in_few_words(said: str, sql: str) -> str:
+    """A message of DuckDB without pages of candidates, and with a word on quotes where they are the cause."""
+    missing = NO_COLUMN.search(said)
+    if missing and f'"{missing["name"]}"' in sql:
+        hint = f"\nDouble quotes are for names of columns; text has single ones: '{missing['name']}'."
+        said = said[: missing.end()] + hint + said[missing.end() :]
+    return CANDIDATES.sub("", said)
+
+
+def _instead(name: str, tables: Sequence[str]) -> str:
+    """The table that may be meant, or all that there are."""
+    hint = did_you_mean(name, tables)
+    return hint if hint.startswith("Did") else f"Tables: {', '.join(tables)}."
