@@ -258,7 +258,7 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
         Args:
             query: one SELECT statement.
             parameters: values for ``?`` in the query, or for ``$name``.
-            memory: bytes that the query may take; one that needs more fails.
+            memory: bytes that the query may take, and its rows; one that needs more fails.
             threads: how many it may use; as many as there are processors, if not given.
 
         Raises:

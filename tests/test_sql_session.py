@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,8 +27,8 @@ from program import repstore as command
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import QueryError, StoreDamagedError, StoreError
-from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session
+from repstore.errors import NotFoundError, QueryError, StoreDamagedError, StoreError
+from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session, session
 from repstore.storage.layout import Layout
 from repstore.store import Store
 
@@ -59,6 +59,26 @@ def test_ctrl_c_stops_a_query_and_the_store_can_be_asked_again(store, query):
     assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
 
 
+def test_an_impatient_ctrl_c_stops_it_too(store, monkeypatch):
+    presses = [KeyboardInterrupt, KeyboardInterrupt]
+
+    def wait_impatiently(*waiting: object, timeout: float) -> object:
+        if presses:
+            raise presses.pop()
+        return wait(*waiting, timeout=timeout)
+
+    store.sql("SELECT 1")
+    monkeypatch.setattr(session, "wait", wait_impatiently)
+    last_resort = threading.Timer(10, store._session._connection.interrupt)
+    last_resort.start()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        store.sql(ENDLESS)
+    assert (presses, last_resort.is_alive()) == ([], True)
+    last_resort.cancel()
+    assert store.sql("SELECT 1 AS x")["x"] == [1]
+
+
 def test_ctrl_c_ends_the_command_with_a_line(root):
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     outcome = command("sql", root, ENDLESS)
@@ -80,6 +100,33 @@ def test_a_query_that_needs_more_memory_than_it_may_take_says_so(store, tmp_path
     assert list(tmp_path.iterdir()) == []  # nor was it written elsewhere
     assert len(store.words(lemma="bank")) == 10  # what repstore itself asks has no such limit
     assert len(store.sql(query)["l"][0]) == 3_000_000
+
+
+def test_a_result_that_needs_more_memory_than_it_may_take_is_not_taken_whole(store):
+    """4 kB a row, so 200 MB; to find them takes less."""
+    store.sql("SELECT 1")
+    rows = "SELECT range AS n, repeat('a', 4096) AS text FROM range(50000)"
+    with pytest.raises(QueryError, match=r"rows of the result need more than the 0\.0 GB .* Ask for fewer"):
+        store.sql(rows, memory=30 << 20, threads=1)
+    assert store.sql(f"SELECT count(*) AS n, max(len(text)) AS m FROM ({rows})", memory=30 << 20)["n"] == [
+        50_000
+    ]
+    assert len(store.sql(f"{rows} LIMIT 3000", memory=30 << 20)) == 3000
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT CASE WHEN range < 900000 THEN 'a' ELSE error('boom') END FROM range(1000000)", "boom"),
+        ("SELECT CASE WHEN range = 5000 THEN vector(1, 'none', 0) END FROM range(10000)", 'No run "none"'),
+        ("SELECT error('mine'), try(vector(1, 'none', 0))", "mine"),
+        ("SELECT if(range = 1, error('mine'), try(vector(1, 'none', range))) FROM range(2)", "mine"),
+    ],
+)
+def test_an_error_is_the_one_that_happened_be_it_after_many_rows(store, query, reason):
+    with pytest.raises((QueryError, NotFoundError), match=reason):
+        store.sql(query)
+    assert store.sql("SELECT 1 AS x")["x"] == [1]
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -209,7 +256,7 @@ except repstore.RepstoreError as error:
 
 def test_more_tables_are_shown_and_may_change_while_the_store_is_open(root):
     first, second = pa.table({"name": ["first"]}), pa.table({"name": ["first", "second"], "n": [1, 2]})
-    vector = PythonFunction("vector", ("BIGINT", "VARCHAR", "BIGINT"), "FLOAT[]", lambda *columns: None)
+    vector = PythonFunction("_vector", ("BIGINT", "VARCHAR", "BIGINT"), "FLOAT[]", lambda *columns: None)
     named = "CREATE MACRO memory.main.named(x) AS TABLE FROM results WHERE name = x"
     catalog = Catalog(Layout(root))
     session = Session(catalog, Contents([], [vector], {"results": first}, [named]))

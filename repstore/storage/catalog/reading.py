@@ -15,7 +15,7 @@ import pyarrow as pa
 from repstore.errors import QueryError, StoreDamagedError, StoreError
 from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog.filling import fill
-from repstore.storage.catalog.statements import check_reading
+from repstore.storage.catalog.statements import check_condition
 from repstore.storage.layout import Layout
 from repstore.storage.processes import of_process
 from repstore.storage.runs import format_of
@@ -119,7 +119,7 @@ class Catalog:
             raise QueryError(f"{where!r} is not a condition on words: it has to be text, in UTF-8.")
         try:
             with self._turn:
-                check_reading(self._connection, f"SELECT {where}")
+                check_condition(self._connection, where)
                 rows = self._connection.sql(sql, params=parameters)
                 kind = rows.select(duckdb.SQLExpression(where)).types[0]
                 if kind != duckdb.sqltypes.BOOLEAN:

@@ -27,6 +27,8 @@ COLUMNS = """
 SELECT table_name AS "table", column_name AS "column", data_type AS "type" FROM duckdb_columns()
 WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, column_index
 """
+BATCH = 2048
+"""Rows that are taken from DuckDB at a time: as many as it computes at a time."""
 HUGEINT = pa.decimal128(38, 0)
 TABLE_MACROS = (
     "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
@@ -55,7 +57,7 @@ class Contents:
 
     Attributes:
         runs: the runs, by the names that users call them.
-        functions: functions in Python; one of them is ``vector(word_id, run, layer)``.
+        functions: functions in Python; one of them is ``_vector(word_id, run, layer)``.
         tables: more tables, by name, as they are at first (`Session.show`).
         statements: more views and macros, each as one CREATE statement; they may use all of the above.
     """
@@ -89,7 +91,7 @@ class Session:
         Args:
             sql: one SELECT statement (or WITH, FROM, VALUES, SHOW, DESCRIBE, SUMMARIZE, EXPLAIN).
             parameters: values for ``?`` or ``$name``.
-            memory: bytes that DuckDB may take.
+            memory: bytes that DuckDB may take to find the rows, and the rows themselves.
             threads: how many it may use.
 
         Raises:
@@ -99,21 +101,35 @@ class Session:
             raise QueryError(f"{sql!r} is no SQL: it has to be text, in UTF-8.")
         values = _plain(parameters)
         try:
-            with self._turn, self._limited(memory, threads):
-                self._failed.clear()
-                check_statement(self._connection, sql, self._table_functions)
-                table = self._interruptibly(lambda: self._answer(sql, values))
+            with self._turn:
+                table = self._interruptibly(lambda: self._answer(sql, values, memory, threads))
             return _with_int64(table.rename_columns(_distinct(table.column_names)))
         except duckdb.ConnectionException:
             raise self._catalog.closed() from None
-        except duckdb.Error as error:
-            if self._failed:  # in a function of ours, which says it better
-                raise self._failed[0] from None
-            raise QueryError(_told(error, memory)) from error
+        except (duckdb.Error, OSError) as error:  # once rows come, Arrow says what DuckDB does
+            for failed in self._failed:  # in a function of ours, which says it better
+                if str(failed) in str(error):
+                    raise failed from None
+            raise QueryError(_told(str(error), memory)) from error
 
-    def _answer(self, sql: str, values: list[Any] | dict[str, Any]) -> pa.Table:
+    def _answer(self, sql: str, values: list[Any] | dict[str, Any], memory: int, threads: int) -> pa.Table:
+        with self._limited(memory, threads):
+            self._failed.clear()
+            check_statement(self._connection, sql, self._table_functions)
+            return self._rows(sql, values, memory)
+
+    def _rows(self, sql: str, values: list[Any] | dict[str, Any], memory: int) -> pa.Table:
+        """All rows, taken some at a time: DuckDB does not count what it has given away."""
+        batches: list[pa.RecordBatch] = []
+        n_bytes = 0
         try:
-            return self._connection.sql(sql, params=values).to_arrow_table()
+            with self._connection.sql(sql, params=values).to_arrow_reader(BATCH) as reader:
+                for batch in reader:
+                    n_bytes += batch.nbytes
+                    if n_bytes > memory:
+                        raise QueryError(_too_many(memory))
+                    batches.append(batch)
+                return pa.Table.from_batches(batches, reader.schema)
         except (duckdb.BinderException, duckdb.CatalogException):
             self._connection.execute(sql, values)  # fails likewise, but says where in the query
             raise
@@ -151,8 +167,10 @@ class Session:
             try:
                 return running.result()
             except BaseException:
-                while wait([running], timeout=0.05).not_done:
-                    self._connection.interrupt()  # in vain, if the query had not begun
+                while not running.done():
+                    with suppress(KeyboardInterrupt):  # who is impatient has to wait for it all the same
+                        self._connection.interrupt()  # in vain, if the query had not begun
+                        wait([running], timeout=0.05)
                 raise
 
     def _compute(self, at: int, columns: Sequence[pa.ChunkedArray]) -> pa.Array:
@@ -200,15 +218,22 @@ def _called(session: weakref.ref[Session], at: int, n_parameters: int) -> Callab
     return call
 
 
-def _told(error: duckdb.Error, memory: int) -> str:
+def _too_many(memory: int) -> str:
+    return (
+        f"The rows of the result need more than the {memory / 1e9:.1f} GB of memory that they may take. Ask "
+        "for fewer, or for means and counts of them, or allow more. Whole layers are had without SQL, by "
+        'Store.vectors and "repstore export".'
+    )
+
+
+def _told(said: str, memory: int) -> str:
     """What DuckDB says, and what to do where it does not say that."""
-    said = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if said.startswith("Out of Memory Error"):
         return (
             f"The query needs more than the {memory / 1e9:.1f} GB of memory that it may take. Allow it more, "
             "or ask for less."
         )
-    if isinstance(error, duckdb.ConversionException) and f"'{MIX}" in said:
+    if said.startswith("Conversion Error") and f"'{MIX}" in said:
         return (
             "SQL shows layers as they are stored, by their numbers. Ask about mixes and transforms in Python "
             "or by the other commands."
