@@ -129,9 +129,10 @@ def test_an_error_is_the_one_that_happened_be_it_after_many_rows(store, query, r
     assert store.sql("SELECT 1 AS x")["x"] == [1]
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_a_query_takes_as_many_threads_as_it_may(store, n_threads):
-    assert store.sql("SELECT current_setting('threads') AS n", threads=n_threads)["n"] == [n_threads]
+@pytest.mark.parametrize(("asked", "n_threads"), [(1, 1), (2, 2), (100_000, 2)])
+def test_a_query_takes_as_many_threads_as_it_may(store, monkeypatch, asked, n_threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # as many processors
+    assert store.sql("SELECT current_setting('threads') AS n", threads=asked)["n"] == [n_threads]
     assert store.sql("SELECT current_setting('memory_limit') AS m")["m"] == ["2.0 GiB"]
 
 
@@ -216,6 +217,22 @@ def test_a_closed_store_says_so(root):
             closed.sql("SELECT 1")
         with pytest.raises(StoreError, match="Open it again"):
             closed.tables()
+
+
+def test_a_store_that_answers_another_thread_is_not_closed(root):
+    store = repstore.open(root)
+    store.sql("SELECT 1")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(store.sql, "SELECT sleep_ms(1000) AS x")
+        time.sleep(0.3)
+        with pytest.raises(
+            StoreError, match=r"is answering another thread\. Close it when it has answered\."
+        ):
+            store.close()
+        assert len(asked.result()) == 1
+    store.close()
+    with pytest.raises(StoreError, match="Open it again"):
+        store.sql("SELECT 1")
 
 
 def test_a_catalog_that_lacks_a_table_is_damaged(root, tmp_path):

@@ -73,8 +73,17 @@ class Catalog:
         return connection
 
     def close(self) -> None:
-        """Close the connection, and all that were opened beside it."""
-        _close(self._opened, os.getpid())
+        """Close the connection, and all that were opened beside it.
+
+        Raises:
+            StoreError: one of them is in use.
+        """
+        try:
+            _close(self._opened, os.getpid())
+        except duckdb.OperationalError:
+            raise StoreError(
+                f"{self._layout.root} is answering another thread. Close it when it has answered."
+            ) from None
 
     def beside(self) -> duckdb.DuckDBPyConnection:
         """Another connection to the same catalog, as confined as this one; closed with it."""
