@@ -17,7 +17,7 @@ from repstore.cli.render import Format, show
 from repstore.cli.saying import console_of, counted, remark
 from repstore.cli.signals import TerminatedError
 from repstore.errors import QueryError, RepstoreError
-from repstore.storage.catalog.lexing import is_remark, statements
+from repstore.storage.catalog.lexing import Cutter, is_remark, statements
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -33,19 +33,14 @@ def is_whole(text: str) -> bool:
 
 def pieces(lines: Iterable[str]) -> Iterator[str]:
     """The commands and statements in some lines, each as soon as it ends; at last, what does not end."""
-    begun = ""
+    cutter = Cutter()
     for line in lines:
-        if not begun and command_in(line) is not None:
+        if not cutter.has_begun and command_in(line) is not None:
             yield line
-            continue
-        begun += line
-        if ";" in line:
-            ended, begun = statements(begun)
-            yield from ended
-        if begun.lstrip()[:2] in ("", "--", "/*") and is_remark(begun):
-            begun = ""
-    if begun:
-        yield begun.strip()
+        else:
+            yield from cutter.ended_by(line)
+    if not is_remark(cutter.rest):
+        yield cutter.rest
 
 
 def answer(session: Session, piece: str) -> ResultTable | str:

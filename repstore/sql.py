@@ -24,9 +24,6 @@ SEVERAL = 16
 
 NEIGHBOR = pa.struct([("rank", pa.int32()), ("word_id", pa.int64()), ("cosine", pa.float64())])
 
-ALL_LAYERS = -1
-"""What stands for no layer where a function would not be called with NULL."""
-
 
 def session_of(catalog: Catalog, lookup: Lookup, layout: Layout, results: pa.Table) -> Session:
     """A session of SQL over a store, as it was when it was opened; `results` are listed in a table."""
@@ -49,25 +46,27 @@ class _VectorFunctions:
         of_word = ("BIGINT", "VARCHAR", "BIGINT")
         neighbors = "STRUCT(rank INTEGER, word_id BIGINT, cosine DOUBLE)[]"
         return [
-            PythonFunction("vector", of_word, "FLOAT[]", self.vector),
+            PythonFunction("_vector", of_word, "FLOAT[]", self.vector),
             PythonFunction("_cosine", ("BIGINT", *of_word), "DOUBLE", self.cosine),
             PythonFunction("_neighbors", (*of_word, "BIGINT"), neighbors, self.neighbors),
             PythonFunction("_mean", ("FLOAT[][]",), "FLOAT[]", mean),
             PythonFunction("_run", ("VARCHAR",), "VARCHAR", self.run),
-            PythonFunction("_layers", ("VARCHAR", "BIGINT"), "INTEGER[]", self.layers),
+            PythonFunction("_layer", ("VARCHAR", "BIGINT"), "INTEGER[]", self.layer),
+            PythonFunction("_layers", ("VARCHAR",), "INTEGER[]", self.layers),
         ]
 
     def run(self, runs: pa.Array) -> pa.Array:
         """The run_id of each run that is named."""
         return pa.array([self._lookup.run(run).info.spec.run_id for run in runs.to_pylist()], pa.string())
 
-    def layers(self, runs: pa.Array, layers: pa.Array) -> pa.Array:
-        """The layer that is asked for, if the run has it; or all of them."""
-        found = [
-            opened.layers("all" if layer == ALL_LAYERS else layer)
-            for run, layer in zip(runs.to_pylist(), layers.to_pylist(), strict=True)
-            if (opened := self._lookup.run(run))
-        ]
+    def layer(self, runs: pa.Array, layers: pa.Array) -> pa.Array:
+        """The layer that is asked for, alone, if the run has it."""
+        asked = zip(runs.to_pylist(), layers.to_pylist(), strict=True)
+        return pa.array([self._lookup.run(run).layers(layer) for run, layer in asked], pa.list_(pa.int32()))
+
+    def layers(self, runs: pa.Array) -> pa.Array:
+        """All layers of each run."""
+        found = [self._lookup.run(run).layers("all") for run in runs.to_pylist()]
         return pa.array(found, pa.list_(pa.int32()))
 
     def vector(self, word_ids: pa.Array, runs: pa.Array, layers: pa.Array) -> pa.Array:
@@ -134,7 +133,9 @@ class _VectorFunctions:
         for code in np.unique(codes):
             here = np.flatnonzero(codes == code)
             run = self._lookup.run(names.dictionary[int(code >> 32)].as_py())
-            yield run.vectors.layer(run.layer(layers[int(here[0])].as_py())), here
+            layer = run.layer(layers[int(here[0])].as_py())
+            if self._lookup.counts(run)[0]:  # an ingest that has just begun has no vectors
+                yield run.vectors.layer(layer), here
 
     def _rows(self, vectors: LayerVectors, word_ids: pa.Array, here: np.ndarray) -> np.ndarray:
         return rows_of(vectors.word_ids, word_ids.to_numpy()[here])

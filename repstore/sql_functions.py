@@ -68,12 +68,13 @@ CASE WHEN isnan(list_cosine_similarity(a::FLOAT[], b::FLOAT[]))
     "CREATE MACRO memory.main.l2(a, b) AS list_distance(a::FLOAT[], b::FLOAT[])",
     "CREATE MACRO memory.main.norm(a) AS sqrt(list_inner_product(a::FLOAT[], a::FLOAT[]))",
     "CREATE MACRO memory.main.centroid(vector) AS _mean(list(vector::FLOAT[]))",
+    "CREATE MACRO memory.main.vector(word_id, run, layer) AS _vector(word_id, run, layer)",
     """
 CREATE MACRO memory.main.similarity(run, layer := NULL) AS TABLE
 SELECT p.pair_id, p.split, p.word_a, p.word_b, p.label, p.score, l.layer,
        _cosine(p.word_a, p.word_b, run, l.layer) AS cosine
 FROM store.main.pairs AS p JOIN store.main.runs AS r ON r.corpus_id = p.corpus_id AND r.run_id = _run(run),
-     (SELECT unnest(_layers(run, coalesce(layer, -1))) AS layer) AS l
+     (SELECT unnest(coalesce(_layer(run, layer), _layers(run))) AS layer) AS l
 """,
     """
 CREATE MACRO memory.main.neighbors(word_id, run, layer, k := 10) AS TABLE

@@ -258,15 +258,16 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
         Args:
             query: one SELECT statement.
             parameters: values for ``?`` in the query, or for ``$name``.
-            memory: bytes that the query may take; one that needs more fails.
-            threads: how many it may use; as many as there are processors, if not given.
+            memory: bytes that the query may take, and its rows; one that needs more fails.
+            threads: how many it may use; as many as there are processors, if not given, and never more.
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
             ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
         """
         self._session.show("results", self.results().table)
-        table = self._session.select(query, parameters, memory=memory, threads=threads or n_processors())
+        n_threads = min(threads or n_processors(), n_processors())  # DuckDB would start any number
+        table = self._session.select(query, parameters, memory=memory, threads=n_threads)
         return ResultTable(table, "Result of SQL", provenance={"sql": query})
 
     def tables(self) -> ResultTable:

@@ -216,6 +216,16 @@ ESCAPES = [
     (f"SELECT {'1 + ' * 900}1", "nested too deeply"),
     ("SELECT * FROM (DELETE FROM words RETURNING *)", "syntax error"),
     ("EXPLAIN (ANALYZE) COPY words TO '{root}/words.csv'", "syntax error"),
+    *(
+        (f"SELECT {call}", CALLED.format(call.split("(")[0]))
+        for call in (
+            "setseed(0.5)",
+            "write_log('x')",
+            "nextval('x')",
+            "__internal_decompress_string(1)",
+            "_layers('a')",
+        )
+    ),
     ("SELECT getenv('HOME')", "getenv does not exist"),
     ("SELECT set_config('threads', '1')", "set_config does not exist"),
     ("SELECT read_text('{outside}/secret.csv')", "is a table function"),
@@ -267,6 +277,27 @@ def test_a_condition_on_words_is_as_confined(store, root, where):
         store.neighbors("bark", layer=1, text="002", where=where.format(outside=root.parent))
     assert files_around(root) == before
     assert len(store.neighbors("bark", layer=1, text="002", where="pos = 'N'")) > 0
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "system.main._vector(word_id, 'a', 0) IS NOT NULL",
+        "_vector(word_id, 'a', 0) IS NOT NULL",
+        "memory.main.norm([word_id]) > 0",
+        "EXISTS (FROM memory.main.vectors WHERE vector IS NULL)",
+        "EXISTS (FROM memory.shown.labels)",
+        "setseed(0.5) IS NULL",
+    ],
+)
+def test_a_condition_on_words_knows_nothing_of_a_session(root, where):
+    """Whose functions would wait for the answer that waits for them."""
+    for statements in ([], ["SELECT 1"]):
+        with repstore.open(root) as store:
+            for sql in statements:
+                store.sql(sql)
+            with pytest.raises(QueryError, match="is refused"):
+                store.neighbors("bark", layer=1, text="002", where=where)
 
 
 @pytest.mark.parametrize("call", ["read_text('{}')", "read_csv('{}')", "glob('{}')", "'{}'"])

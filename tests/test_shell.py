@@ -4,6 +4,7 @@ import json
 import stat
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -78,7 +79,10 @@ def test_pieces_are_statements_commands_and_what_is_left():
     ]
 
 
-@given(st.lists(st.sampled_from(["SELECT 1", "';\n'", "/*", "*/", "--", ";", "\n", "'", " "]), max_size=9))
+PIECES = ["SELECT 1", "';\n'", "/*", "*/", "--", ";", "\n", "'", " ", "$$", "$x$", "e'", "\\", '"']
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9))
 def test_pieces_are_the_same_in_lines_and_all_at_once(parts):
     text = "".join(parts)
     by_line, at_once = (
@@ -89,6 +93,30 @@ def test_pieces_are_the_same_in_lines_and_all_at_once(parts):
         for lines in (text.splitlines(keepends=True), [text])
     )
     assert by_line == at_once
+
+
+def test_other_ends_of_lines_end_no_remark():
+    text = "SELECT 1 -- a\u2028; b\n+ 1;"
+    assert list(pieces(text.splitlines(keepends=True))) == [text]
+
+
+@pytest.mark.parametrize(
+    ("begin", "line", "end"),
+    [
+        ("/*\n", "a; b\n", "*/ SELECT 1;"),
+        ("/*\n", "/* ; */\n", "*/ SELECT 1;"),
+        ("SELECT '\n", "it''s;\n", "';"),
+        ("SELECT\n", "1,\n", "2;"),
+        ("", "-- a;\n", "SELECT 1;"),
+    ],
+)
+def test_every_line_is_read_once(monkeypatch, begin, line, end):
+    n_read = []
+    tokenize = duckdb.tokenize
+    monkeypatch.setattr(duckdb, "tokenize", lambda sql: n_read.append(len(sql)) or tokenize(sql))
+    lines = [begin, *[line] * 500, end]
+    assert len(list(pieces(lines))) == 1
+    assert sum(n_read) < 4 * sum(map(len, lines))
 
 
 def test_a_piece_comes_as_soon_as_it_ends():

@@ -103,6 +103,7 @@ def test_what_has_no_answer_is_refused(store, query, reason):
     [
         ("similarity('m/bose')", NotFoundError, 'No run "m/bose". Known: m/base@other'),
         ("similarity('m/base')", NotFoundError, "m/base@other, m/base@synthetic. Say which"),
+        ("similarity('m/tied', -1)", NotFoundError, "m/tied has no layer -1; it has 0 (embeddings) to 1"),
         ("similarity('m/tied', 2)", NotFoundError, "m/tied has no layer 2; it has 0 (embeddings) to 1"),
         ("neighbors(1, 'm/tied', 2)", NotFoundError, "m/tied has no layer 2"),
         ("neighbors(1, 'm/tied', 1, 0)", ArgumentError, "k is 0; ask for at least 1"),
@@ -167,6 +168,21 @@ def test_similarity_is_the_cosine_of_every_pair_of_the_corpus_of_the_run(store, 
             assert row["cosine"] == pytest.approx(oracles.cosine(a, b), abs=1e-5)
 
 
+def test_a_run_without_vectors_yet_is_one_whose_words_have_none(tmp_path):
+    """And does not spoil a query over all runs."""
+    begun = SyntheticRun("begun", random_layers(80, 6, 3), n_committed=0)
+    of_all = "SELECT run, count(*), count(cosine) FROM runs, similarity(run, 1) GROUP BY run ORDER BY run"
+    with repstore.open(build_store(tmp_path, CORPUS, [begun, TIED])) as store:
+        first = ids_of(store, "m/tied")[0]
+        assert [tuple(row.values()) for row in store.sql(of_all)] == [
+            ("begun", len(PAIRS), 0), ("m/tied", len(PAIRS), len(PAIRS))
+        ]  # fmt: skip
+        assert store.sql("SELECT vector(?, 'begun', 0) AS v", [first])["v"] == [None]
+        assert len(store.sql("FROM neighbors(?, 'begun', 0)", [first])) == 0
+        with pytest.raises(NotFoundError, match="begun has no layer 3"):
+            store.sql("SELECT vector(?, 'begun', 3)", [first])
+
+
 def test_similarity_joins_with_words(store):
     query = f"""
         SELECT a.lemma = b.lemma AS same, avg(cosine) AS mean, count(*) AS n
@@ -220,7 +236,7 @@ def test_every_function_is_there_as_it_is_described(store):
     """
     made = {row["name"]: row["parameters"] for row in store.sql(query)}
     described = {one.name: re.findall(r"(\w+)(?: := \w+)?[,)]", one.signature) for one in FUNCTIONS}
-    assert made == {name: parameters for name, parameters in described.items() if name != "vector"}
+    assert made == described
 
 
 def test_tables_are_listed_with_their_columns(store):

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,8 +27,8 @@ from program import repstore as command
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import QueryError, StoreDamagedError, StoreError
-from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session
+from repstore.errors import NotFoundError, QueryError, StoreDamagedError, StoreError
+from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session, session
 from repstore.storage.layout import Layout
 from repstore.store import Store
 
@@ -57,6 +57,26 @@ def test_ctrl_c_stops_a_query_and_the_store_can_be_asked_again(store, query):
         store.sql(query)
     assert time.monotonic() - began < 20  # it would take hours
     assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
+
+
+def test_an_impatient_ctrl_c_stops_it_too(store, monkeypatch):
+    presses = [KeyboardInterrupt, KeyboardInterrupt]
+
+    def wait_impatiently(*waiting: object, timeout: float) -> object:
+        if presses:
+            raise presses.pop()
+        return wait(*waiting, timeout=timeout)
+
+    store.sql("SELECT 1")
+    monkeypatch.setattr(session, "wait", wait_impatiently)
+    last_resort = threading.Timer(10, store._session._connection.interrupt)
+    last_resort.start()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        store.sql(ENDLESS)
+    assert (presses, last_resort.is_alive()) == ([], True)
+    last_resort.cancel()
+    assert store.sql("SELECT 1 AS x")["x"] == [1]
 
 
 def test_ctrl_c_ends_the_command_with_a_line(root):
@@ -88,9 +108,37 @@ def test_a_query_that_needs_more_memory_than_it_may_take_says_so(store, tmp_path
     assert len(store.sql(query)["l"][0]) == 3_000_000
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_a_query_takes_as_many_threads_as_it_may(store, n_threads):
-    assert store.sql("SELECT current_setting('threads') AS n", threads=n_threads)["n"] == [n_threads]
+def test_a_result_that_needs_more_memory_than_it_may_take_is_not_taken_whole(store):
+    """4 kB a row, so 200 MB; to find them takes less."""
+    store.sql("SELECT 1")
+    rows = "SELECT range AS n, repeat('a', 4096) AS text FROM range(50000)"
+    with pytest.raises(QueryError, match=r"rows of the result need more than the 0\.0 GB .* Ask for fewer"):
+        store.sql(rows, memory=30 << 20, threads=1)
+    assert store.sql(f"SELECT count(*) AS n, max(len(text)) AS m FROM ({rows})", memory=30 << 20)["n"] == [
+        50_000
+    ]
+    assert len(store.sql(f"{rows} LIMIT 3000", memory=30 << 20)) == 3000
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT CASE WHEN range < 900000 THEN 'a' ELSE error('boom') END FROM range(1000000)", "boom"),
+        ("SELECT CASE WHEN range = 5000 THEN vector(1, 'none', 0) END FROM range(10000)", 'No run "none"'),
+        ("SELECT error('mine'), try(vector(1, 'none', 0))", "mine"),
+        ("SELECT if(range = 1, error('mine'), try(vector(1, 'none', range))) FROM range(2)", "mine"),
+    ],
+)
+def test_an_error_is_the_one_that_happened_be_it_after_many_rows(store, query, reason):
+    with pytest.raises((QueryError, NotFoundError), match=reason):
+        store.sql(query)
+    assert store.sql("SELECT 1 AS x")["x"] == [1]
+
+
+@pytest.mark.parametrize(("asked", "n_threads"), [(1, 1), (2, 2), (100_000, 2)])
+def test_a_query_takes_as_many_threads_as_it_may(store, monkeypatch, asked, n_threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # as many processors
+    assert store.sql("SELECT current_setting('threads') AS n", threads=asked)["n"] == [n_threads]
     assert store.sql("SELECT current_setting('memory_limit') AS m")["m"] == ["2.0 GiB"]
 
 
@@ -177,6 +225,22 @@ def test_a_closed_store_says_so(root):
             closed.tables()
 
 
+def test_a_store_that_answers_another_thread_is_not_closed(root):
+    store = repstore.open(root)
+    store.sql("SELECT 1")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(store.sql, "SELECT sleep_ms(1000) AS x")
+        time.sleep(0.3)
+        with pytest.raises(
+            StoreError, match=r"is answering another thread\. Close it when it has answered\."
+        ):
+            store.close()
+        assert len(asked.result()) == 1
+    store.close()
+    with pytest.raises(StoreError, match="Open it again"):
+        store.sql("SELECT 1")
+
+
 def test_a_catalog_that_lacks_a_table_is_damaged(root, tmp_path):
     shutil.copytree(root, tmp_path / "store")
     with duckdb.connect(str(tmp_path / "store" / "catalog.duckdb")) as connection:
@@ -215,7 +279,7 @@ except repstore.RepstoreError as error:
 
 def test_more_tables_are_shown_and_may_change_while_the_store_is_open(root):
     first, second = pa.table({"name": ["first"]}), pa.table({"name": ["first", "second"], "n": [1, 2]})
-    vector = PythonFunction("vector", ("BIGINT", "VARCHAR", "BIGINT"), "FLOAT[]", lambda *columns: None)
+    vector = PythonFunction("_vector", ("BIGINT", "VARCHAR", "BIGINT"), "FLOAT[]", lambda *columns: None)
     named = "CREATE MACRO memory.main.named(x) AS TABLE FROM results WHERE name = x"
     catalog = Catalog(Layout(root))
     session = Session(catalog, Contents([], [vector], {"results": first}, [named]))

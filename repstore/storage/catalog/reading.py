@@ -16,7 +16,7 @@ from repstore.errors import QueryError, StoreDamagedError, StoreError
 from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog.filling import fill
 from repstore.storage.catalog.refusals import in_few_words
-from repstore.storage.catalog.statements import check_reading
+from repstore.storage.catalog.statements import check_condition
 from repstore.storage.layout import Layout
 from repstore.storage.processes import of_process
 from repstore.storage.runs import format_of
@@ -74,8 +74,17 @@ class Catalog:
         return connection
 
     def close(self) -> None:
-        """Close the connection, and all that were opened beside it."""
-        _close(self._opened, os.getpid())
+        """Close the connection, and all that were opened beside it.
+
+        Raises:
+            StoreError: one of them is in use.
+        """
+        try:
+            _close(self._opened, os.getpid())
+        except duckdb.OperationalError:
+            raise StoreError(
+                f"{self._layout.root} is answering another thread. Close it when it has answered."
+            ) from None
 
     def beside(self) -> duckdb.DuckDBPyConnection:
         """Another connection to the same catalog, as confined as this one; closed with it."""
@@ -120,7 +129,7 @@ class Catalog:
             raise QueryError(f"{where!r} is not a condition on words: it has to be text, in UTF-8.")
         try:
             with self._turn:
-                check_reading(self._connection, f"SELECT {where}")
+                check_condition(self._connection, where)
                 rows = self._connection.sql(sql, params=parameters)
                 kind = rows.select(duckdb.SQLExpression(where)).types[0]
                 if kind != duckdb.sqltypes.BOOLEAN:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-import duckdb
-
 from repstore.errors import did_you_mean
 from repstore.spec import MIX
 
@@ -19,27 +17,26 @@ NO_TABLE = re.compile(r"(Table with name (?P<name>[^\n]+) does not exist!)(?:\nD
 NO_FILE = re.compile(r'No files found that match the pattern "(?P<path>[^\n]+)"')
 
 
-def told(error: duckdb.Error, sql: str, memory: int, tables: Sequence[str], results: Sequence[str]) -> str:
+def told(said: str, sql: str, memory: int, tables: Sequence[str], results: Sequence[str]) -> str:
     """What DuckDB says, and what to do where it does not say that.
 
     Args:
-        error: what it raised.
+        said: its message, which Arrow passes on if rows had come already.
         sql: the query.
         memory: bytes that it might take.
         tables, results: what there is.
     """
-    said = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if said.startswith("Out of Memory Error"):
         return (
             f"The query needs more than the {memory / 1e9:.1f} GB of memory that it may take. Allow it more, "
             "or ask for less."
         )
-    if isinstance(error, duckdb.ConversionException) and f"'{MIX}" in said:
+    if said.startswith("Conversion Error") and f"'{MIX}" in said:
         return (
             "SQL shows layers as they are stored, by their numbers. Ask about mixes and transforms in Python "
             "or by the other commands."
         )
-    if isinstance(error, duckdb.IOException) and (missing := NO_FILE.search(said)):
+    if said.startswith("IO Error") and (missing := NO_FILE.search(said)):
         name = PurePosixPath(missing["path"]).parent.name  # result() reads no other files
         if name in results:
             return (
@@ -48,6 +45,15 @@ def told(error: duckdb.Error, sql: str, memory: int, tables: Sequence[str], resu
         return f'No result "{name}". {did_you_mean(name, results)}'
     said = NO_TABLE.sub(lambda found: f"{found[1]}\n{_instead(found['name'], tables)}", said)
     return f"DuckDB: {in_few_words(said, sql)}"
+
+
+def too_many_rows(memory: int) -> str:
+    """What to say where the rows of an answer are more than may be."""
+    return (
+        f"The rows of the result need more than the {memory / 1e9:.1f} GB of memory that they may take. Ask "
+        "for fewer, or for means and counts of them, or allow more. Whole layers are had without SQL, by "
+        'Store.vectors and "repstore export".'
+    )
 
 
 def in_few_words(said: str, sql: str) -> str:

@@ -19,7 +19,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from repstore.errors import QueryError, RepstoreError
 from repstore.storage.catalog.reading import Catalog, is_utf8
-from repstore.storage.catalog.refusals import told
+from repstore.storage.catalog.refusals import told, too_many_rows
 from repstore.storage.catalog.statements import check_statement
 from repstore.storage.catalog.views import RunShown, create_views
 
@@ -27,6 +27,8 @@ COLUMNS = """
 SELECT table_name AS "table", column_name AS "column", data_type AS "type" FROM duckdb_columns()
 WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, column_index
 """
+BATCH = 2048
+"""Rows that are taken from DuckDB at a time: as many as it computes at a time."""
 HUGEINT = pa.decimal128(38, 0)
 TABLE_MACROS = (
     "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
@@ -55,7 +57,7 @@ class Contents:
 
     Attributes:
         runs: the runs, by the names that users call them.
-        functions: functions in Python; one of them is ``vector(word_id, run, layer)``.
+        functions: functions in Python; one of them is ``_vector(word_id, run, layer)``.
         tables: more tables, by name, as they are at first (`Session.show`).
         statements: more views and macros, each as one CREATE statement; they may use all of the above.
     """
@@ -89,7 +91,7 @@ class Session:
         Args:
             sql: one SELECT statement (or WITH, FROM, VALUES, SHOW, DESCRIBE, SUMMARIZE, EXPLAIN).
             parameters: values for ``?`` or ``$name``.
-            memory: bytes that DuckDB may take.
+            memory: bytes that DuckDB may take to find the rows, and the rows themselves.
             threads: how many it may use.
 
         Raises:
@@ -99,29 +101,43 @@ class Session:
             raise QueryError(f"{sql!r} is no SQL: it has to be text, in UTF-8.")
         values = _plain(parameters)
         try:
-            with self._turn, self._limited(memory, threads):
-                self._failed.clear()
-                check_statement(self._connection, sql, self._table_functions)
-                table = self._interruptibly(lambda: self._answer(sql, values))
+            with self._turn:
+                table = self._interruptibly(lambda: self._answer(sql, values, memory, threads))
             return _with_int64(table.rename_columns(_distinct(table.column_names)))
         except duckdb.ConnectionException:
             raise self._catalog.closed() from None
-        except duckdb.Error as error:
-            if self._failed:  # in a function of ours, which says it better
-                raise self._failed[0] from None
-            raise QueryError(self._told(error, sql, memory)) from error
+        except (duckdb.Error, OSError) as error:  # once rows come, Arrow says what DuckDB does
+            for failed in self._failed:  # in a function of ours, which says it better
+                if str(failed) in str(error):
+                    raise failed from None
+            raise QueryError(self._told(str(error), sql, memory)) from error
 
-    def _answer(self, sql: str, values: list[Any] | dict[str, Any]) -> pa.Table:
+    def _answer(self, sql: str, values: list[Any] | dict[str, Any], memory: int, threads: int) -> pa.Table:
+        with self._limited(memory, threads):
+            self._failed.clear()
+            check_statement(self._connection, sql, self._table_functions)
+            return self._rows(sql, values, memory)
+
+    def _rows(self, sql: str, values: list[Any] | dict[str, Any], memory: int) -> pa.Table:
+        """All rows, taken some at a time: DuckDB does not count what it has given away."""
+        batches: list[pa.RecordBatch] = []
+        n_bytes = 0
         try:
-            return self._connection.sql(sql, params=values).to_arrow_table()
+            with self._connection.sql(sql, params=values).to_arrow_reader(BATCH) as reader:
+                for batch in reader:
+                    n_bytes += batch.nbytes
+                    if n_bytes > memory:
+                        raise QueryError(too_many_rows(memory))
+                    batches.append(batch)
+                return pa.Table.from_batches(batches, reader.schema)
         except (duckdb.BinderException, duckdb.CatalogException):
             self._connection.execute(sql, values)  # fails likewise, but says where in the query
             raise
 
-    def _told(self, error: duckdb.Error, sql: str, memory: int) -> str:
+    def _told(self, said: str, sql: str, memory: int) -> str:
         tables = list(dict.fromkeys(self.columns()["table"].to_pylist()))
         results = self._tables["results"]["name"].to_pylist() if "results" in self._tables else []
-        return told(error, sql, memory, tables, results)
+        return told(said, sql, memory, tables, results)
 
     @contextmanager
     def _limited(self, memory: int, threads: int) -> Iterator[None]:
@@ -156,8 +172,10 @@ class Session:
             try:
                 return running.result()
             except BaseException:
-                while wait([running], timeout=0.05).not_done:
-                    self._connection.interrupt()  # in vain, if the query had not begun
+                while not running.done():
+                    with suppress(KeyboardInterrupt):  # who is impatient has to wait for it all the same
+                        self._connection.interrupt()  # in vain, if the query had not begun
+                        wait([running], timeout=0.05)
                 raise
 
     def _compute(self, at: int, columns: Sequence[pa.ChunkedArray]) -> pa.Array:

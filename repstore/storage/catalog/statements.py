@@ -31,6 +31,12 @@ HARMLESS = frozenset(
 READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 """Kinds of queries, alone or within others, that read; COPY_QUERY_NODE is among the rest."""
 
+CHANGING = frozenset({"setseed", "setval", "nextval", "write_log"})
+"""DuckDB's other functions that change what later queries give."""
+
+INTERNAL = "_"
+"""How names begin of functions that only others call: some of DuckDB's trust their arguments."""
+
 PATH = re.compile(r"[./\\:*?]")
 """What names of files have and names of tables do not."""
 
@@ -78,8 +84,8 @@ def check_reading(
 ) -> None:
     """Refuse, anywhere in a SELECT, what does more than to read tables.
 
-    That are statements that write (a WITH may hold them), names of files where tables stand, and table
-    functions that are neither `HARMLESS` nor `known`.
+    That are statements that write (a WITH may hold them), names of files where tables stand, table functions
+    that are neither `HARMLESS` nor `known`, and functions that are `CHANGING` or `INTERNAL`.
 
     Raises:
         QueryError: there is one.
@@ -96,8 +102,28 @@ def check_reading(
                         f"SQL reads the tables of the store, and nothing else: {name}() is refused. "
                         + did_you_mean(name, sorted(known))
                     )
+            case {"function_name": str(name)} if name.lower() in CHANGING or name.startswith(INTERNAL):
+                raise QueryError(f"SQL reads the tables of the store, and nothing else: {name}() is refused.")
             case {"type": str(kind)} if kind.endswith("_NODE") and kind not in READING:
                 raise _refused(kind.split("_")[0])
+
+
+def check_condition(connection: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Refuse, anywhere in a condition on words, what does more than to read tables of the catalog.
+
+    Sessions of SQL stand in the same DuckDB. Their functions ask the catalog in turn, which would wait for
+    itself; and a condition would hold or not by whether there is one.
+
+    Raises:
+        QueryError: there is such a thing.
+        duckdb.Error: it is no condition.
+    """
+    check_reading(connection, f"SELECT {where}")
+    for node in _nodes(connection, f"SELECT {where}"):
+        match node:
+            case {"qualified_name": {"path": [_, _, *_] as path}}:
+                name = ".".join(path)
+                raise QueryError(f'A condition on words asks the tables of the catalog: "{name}" is refused.')
 
 
 def _refused(kind: str) -> QueryError:

@@ -34,7 +34,7 @@ WHERE ({ranges}) AND word_id NOT IN (SELECT word_id FROM store.main.skipped WHER
 NO_WORDS = "SELECT ''::VARCHAR AS run, 0::INTEGER AS layer, 0::BIGINT AS word_id LIMIT 0"
 VECTORS = """
 CREATE VIEW memory.main.vectors AS
-SELECT run, layer, word_id, vector(word_id, run, layer) AS vector FROM ({words})
+SELECT run, layer, word_id, _vector(word_id, run, layer) AS vector FROM ({words})
 """
 
 
@@ -48,7 +48,7 @@ class RunShown:
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, runs: Sequence[RunShown]) -> None:
-    """Create the views, where there is a function ``vector(word_id, run, layer)``."""
+    """Create the views, where there is a function ``_vector(word_id, run, layer)``."""
     connection.execute(LABELS)
     for run in runs:
         connection.execute("INSERT INTO memory.shown.labels VALUES (?, ?)", [run.run_id, run.label])
