@@ -22,6 +22,7 @@ from repstore.storage.runs import open_store
 from repstore.storage.saved_results import (
     PYTHON,
     SavedResult,
+    as_json,
     is_damaged,
     read_made,
     read_result,
@@ -69,7 +70,7 @@ def save_result(
     layout = open_store(Path(store).absolute())
     info, data = written_as(result.table, result.about)
     known = {"computed": None, "seconds": None, "versions": versions()} | dict(result.made)
-    made = known | {"saved": utc(datetime.now(UTC)), "command": command or PYTHON}
+    made = as_json(known | {"saved": utc(datetime.now(UTC)), "command": command or PYTHON})
     place = layout.result(name)
     with writing(layout):
         if not is_damaged(place):

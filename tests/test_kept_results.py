@@ -9,6 +9,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -111,6 +112,18 @@ def test_the_provenance_says_the_question_with_its_defaults_and_the_runs_with_th
         )
         listed = json.dumps(shas, separators=(",", ":")).encode()
         assert run["parts"] == hashlib.sha256(listed).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [["m/base"], ("m/base",), np.array(["m/base"]), np.array(["m/base"], object)],
+    ids=["list", "tuple", "text", "objects"],
+)
+def test_however_a_run_and_a_layer_are_given_the_provenance_is_the_same(store, run):
+    plain = store.hubness(run="m/base", layer=1, k=3)
+    for layer in ([1], (1,), np.array([1]), range(1, 2), {1}):
+        assert store.hubness(run="m/base", layer=layer, k=3).about == plain.about
+    assert store.geometry(["norms"], run=run).about == store.geometry("norms", run="m/base").about
 
 
 def test_the_provenance_says_transforms_mixes_and_files_by_what_is_in_them(store):
