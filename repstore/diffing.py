@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -138,14 +139,16 @@ def _columns(
             continue
         columns |= {name + A: a[name], name + B: b[name]}
         if name in numbers and name not in ends:
-            one, other = (_subtractable(table[name]) for table in (a, b))
-            columns[name + CHANGE] = pc.subtract(other, one)
+            columns[name + CHANGE] = _change(a[name], b[name])
     return columns | {FOUND_IN: pc.if_else(is_both, "both", pc.if_else(of_a, "a", "b"))}
 
 
-def _subtractable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers whose difference stays in their type."""
-    return column.cast(pa.int64() if pa.types.is_signed_integer(column.type) else pa.float64())
+def _change(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
+    """By how much `other` is more: of integers an integer, unless that is too large for one."""
+    if pa.types.is_signed_integer(one.type):
+        with suppress(pa.ArrowInvalid):
+            return pc.subtract_checked(other.cast(pa.int64()), one.cast(pa.int64()))
+    return pc.subtract(*(column.cast(pa.float64(), safe=False) for column in (other, one)))
 
 
 def _figure(
