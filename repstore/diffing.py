@@ -33,7 +33,7 @@ def diff(
     Args:
         a, b: each with its name.
         on: columns to match rows by; those of `matching.match` unless given.
-        stale: names of those that are of other parts than the runs have now.
+        stale: names of those that were computed from what is another by now, or gone.
 
     Raises:
         ArgumentError: they answer different questions, have no number that they are about or no row in
@@ -54,7 +54,7 @@ def diff(
         *([f"Rows only in a: {n_a:,}; only in b: {n_b:,}."] if n_a or n_b else []),
         *_notes_on_columns(first, second, numbers),
         *_notes_on_provenance(first, second),
-        *(f'"{name}" is stale: a run that it is of has other parts by now.' for name in stale),
+        *(f'"{name}" is stale: what it was computed from is another by now, or gone.' for name in stale),
     ]
     if ends:
         notes.append("Intervals are those of each result by itself; there is none for a change.")

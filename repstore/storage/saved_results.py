@@ -36,6 +36,8 @@ RESULT_MACRO = """
 CREATE MACRO memory.main.result(name) AS TABLE SELECT * FROM read_parquet(
     CASE WHEN regexp_full_match(name, '{name}') THEN {folder} || '/' || name || '/rows.parquet'
     ELSE error('"' || name || '" is no name of a result') END)
+WHERE CASE WHEN name IN (SELECT kept.name FROM memory.main.results AS kept) THEN true
+    ELSE error('there is no result "' || name || '"') END
 """
 
 
@@ -114,7 +116,8 @@ def parquet_of(table: pa.Table, about: Mapping[str, Any] | None) -> memoryview:
 def result_macro(folder: Path) -> str:
     """SQL that defines ``result('NAME')``: the rows of a result, read when they are asked for.
 
-    A name that could be a path or a pattern is refused. `folder`: of all results.
+    A name that could be a path or a pattern is refused, and one that is not in the table ``results``: what a
+    crash left of a result does not exist. `folder`: of all results.
     """
     literal = "'" + str(folder).replace("'", "''") + "'"
     return RESULT_MACRO.format(name=FROZEN_NAME.pattern, folder=literal)
