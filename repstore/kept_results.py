@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from repstore.diffing import diff
-from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, StoreError, did_you_mean
 from repstore.provenance import ASKED, utc, versions
 from repstore.results import Figure, ResultTable
 from repstore.storage.frozen import check_name, drop_frozen
@@ -20,7 +21,7 @@ from repstore.storage.frozen_kinds import read_frozen
 from repstore.storage.layout import FrozenKind, Layout, ResultLayout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup, stored_id
-from repstore.storage.runs import open_store
+from repstore.storage.runs import check_format, open_store
 from repstore.storage.saved_results import (
     PYTHON,
     SavedResult,
@@ -87,6 +88,19 @@ def save_result(
                 )
         write_result(place, info, data, made)
     return True
+
+
+def check_can_keep(store: str | Path | os.PathLike[str]) -> None:
+    """Refuse a store that keeps nothing, before anything is asked that takes long.
+
+    Raises:
+        StoreVersionError: it has an older format.
+        StoreError: it cannot be written to.
+    """
+    layout = open_store(Path(store).absolute())
+    check_format(layout)
+    if not os.access(layout.root, os.W_OK):
+        raise StoreError(f"{layout.root} cannot be written to: {os.strerror(errno.EACCES)}.")
 
 
 def drop_result(store: str | Path | os.PathLike[str], name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.main import get_command
 
 import repstore
 from repstore.cli.app import app
+from repstore.storage.files import write_json
 
 WIC = ["--layers", "0,2", "--resamples", "20"]
 
@@ -172,6 +174,21 @@ def test_a_name_that_is_none_is_refused_before_anything_is_asked(root):
     refused = program("probe", "wic", root, "--run", "m/base", "--save", "../x")
     assert (refused.code, refused.out) == (1, "")
     assert "is no name for a result" in refused.err
+
+
+def test_a_store_that_keeps_nothing_is_refused_before_anything_is_asked(root, monkeypatch):
+    asked = ["geometry", root, "--run", "m/base", "--measure", "norms"]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: (Path(path), mode) != (root, os.W_OK))
+        refused = program(*asked, "--save", "x")
+        assert (refused.code, refused.out) == (1, "")
+        assert "cannot be written to: Permission denied." in refused.err
+    write_json(root / "store.json", {"format_version": 1})
+    for question in (asked, ["sql", root, "SELECT 1"], ["probe", "ridge", root, "--matrix", "none.csv"]):
+        refused = program(*question, "--save", "x")
+        assert (refused.code, refused.out) == (1, "")
+        assert "repstore migrate" in refused.err
+    assert program(*asked).code == 0
 
 
 def test_a_file_whose_name_is_not_utf_8_can_be_asked_about_and_the_result_kept(root):
