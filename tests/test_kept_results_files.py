@@ -12,7 +12,7 @@ from saved import store_of
 from test_frozen import DAMAGES
 
 import repstore
-from repstore.errors import StoreDamagedError, StoreError, StoreLockedError
+from repstore.errors import NotFoundError, StoreDamagedError, StoreError, StoreLockedError
 from repstore.results import ResultTable
 from repstore.storage import files
 from repstore.storage.layout import Layout
@@ -156,6 +156,18 @@ def test_a_damaged_result_makes_way_for_the_same_saved_again(store, root):
         assert repstore.save_result(store, "x", norms(store))
         assert kept(root).keys() == sound.keys()
         assert kept(root)["rows.parquet"] == sound["rows.parquet"]
+
+
+def test_what_is_no_result_does_not_keep_the_others_from_being_listed_and_asked_about(store, root):
+    repstore.save_result(store, "x", norms(store))
+    (root / "results" / "folder" / "result.json").mkdir(parents=True)
+    (root / "results" / "file").write_text("of somebody else")
+    assert store.results()["name"] == store.sql("FROM results")["name"] == ["x"]
+    with pytest.raises(StoreDamagedError, match="Is a directory"):
+        store.result("folder")
+    with pytest.raises(NotFoundError, match="Known: x"):
+        store.result("file")
+    assert not any(row["problem"] == "damaged" for row in repstore.verify(root))
 
 
 def test_a_file_of_somebody_else_is_left_where_it_is(store, root):
