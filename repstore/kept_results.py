@@ -141,7 +141,12 @@ class Results:
         """
         place, info = self._saved(name)
         about = info.about | {"figure": Figure.read(info.figure)}
-        return ResultTable(read_rows(place, info), **about, made=read_made(place))
+        try:
+            return ResultTable(read_rows(place, info), **about, made=read_made(place))
+        except StoreDamagedError:
+            if self._saved(name)[1] == info:
+                raise
+        return self.result(name)  # it was replaced meanwhile
 
     def diff_results(self, a: str, b: str, *, on: Sequence[str] | None = None) -> ResultTable:
         """What changed from one result to another, row by row (`diffing.diff`).

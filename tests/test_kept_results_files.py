@@ -12,6 +12,7 @@ from saved import store_of
 from test_frozen import DAMAGES
 
 import repstore
+from repstore import kept_results
 from repstore.errors import NotFoundError, StoreDamagedError, StoreError, StoreLockedError
 from repstore.results import ResultTable
 from repstore.storage import files
@@ -156,6 +157,28 @@ def test_a_damaged_result_makes_way_for_the_same_saved_again(store, root):
         assert repstore.save_result(store, "x", norms(store))
         assert kept(root).keys() == sound.keys()
         assert kept(root)["rows.parquet"] == sound["rows.parquet"]
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "dropped"])
+def test_a_result_that_is_replaced_or_dropped_while_it_is_read_is_not_called_damaged(
+    store, root, monkeypatch, replaced
+):
+    repstore.save_result(store, "x", norms(store))
+    read = kept_results.read_rows
+
+    def meanwhile(place, info):
+        monkeypatch.setattr(kept_results, "read_rows", read)
+        repstore.drop_result(root, "x")
+        if replaced:
+            repstore.save_result(root, "x", store.sql("SELECT 1 AS one"))
+        return read(place, info)
+
+    monkeypatch.setattr(kept_results, "read_rows", meanwhile)
+    if replaced:
+        assert store.result("x")["one"] == [1]
+    else:
+        with pytest.raises(NotFoundError, match='No result "x"'):
+            store.result("x")
 
 
 def test_what_is_no_result_does_not_keep_the_others_from_being_listed_and_asked_about(store, root):
