@@ -15,6 +15,7 @@ import typer
 
 from repstore.storage.files import read_json
 from repstore.storage.layout import FrozenKind, Layout, RunLayout
+from repstore.storage.run_names import full_name, labels
 
 Completer = Callable[[typer.Context, str], list[str]]
 Found = Callable[[typer.Context, Layout], Iterable[str]]
@@ -51,12 +52,9 @@ def _store_of(ctx: typer.Context) -> Path:
     return Path(given).expanduser()
 
 
-def _runs(_: typer.Context, layout: Layout) -> Iterator[str]:
+def _runs(_: typer.Context, layout: Layout) -> list[str]:
     """Names of runs, as `Store` takes them."""
-    infos = [info for run, info in _infos(layout)]
-    names = [info["name"] for info in infos]
-    for name, info in zip(names, infos, strict=True):
-        yield name if names.count(name) == 1 else f"{name}@{info['corpus']}"
+    return labels([info for _, info in _infos(layout)])
 
 
 def _kept(kind: FrozenKind) -> Found:
@@ -83,7 +81,7 @@ def _asked(ctx: typer.Context, layout: Layout) -> list[tuple[RunLayout, dict[str
     given = ctx.params.get("run")
     wanted = [given] if isinstance(given, str) else given or []
     infos = _infos(layout)
-    return [(run, info) for run, info in infos if info["name"] in wanted] or infos
+    return [(run, info) for run, info in infos if {info["name"], full_name(info)} & {*wanted}] or infos
 
 
 def _infos(layout: Layout) -> list[tuple[RunLayout, dict[str, Any]]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import typer
 
-from repstore.cli.saying import DEBUG, remark, say_error
+from repstore.cli.saying import DEBUG, program, remark, say_error
 from repstore.cli.signals import TerminatedError, sigterm_interrupts
 from repstore.errors import RepstoreError, SeveralWordsError
 
@@ -43,6 +44,18 @@ def ended(run: Callable[[], None]) -> int:
     except BaseException as error:
         return _said(error)
     return code
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end with the command that goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        say_error(
+            f"Interrupted; what is committed is kept. To resume: {shlex.join([*program(), *sys.argv[1:]])}"
+        )
+        raise typer.Exit(TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED) from None
 
 
 def _said(error: BaseException) -> int:

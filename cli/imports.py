@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repstore.cli.making import resumable
+from repstore.cli.ending import resumable
 from repstore.cli.options import StorePath
 from repstore.cli.render import show_runs, showing_progress
 from repstore.cli.saying import remark

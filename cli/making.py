@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from repstore.cli.ending import INTERRUPTED, TERMINATED
+from repstore.cli.ending import resumable
 from repstore.cli.options import StorePath
 from repstore.cli.render import show_report, showing_progress
-from repstore.cli.saying import program, say_error
-from repstore.cli.signals import TerminatedError
 from repstore.spec import DTypeChoice, Pooling, WordChoice
 
 
@@ -147,18 +141,6 @@ def demo(
     from repstore.cli.demo import run_demo
 
     run_demo(folder, corpus)
-
-
-@contextmanager
-def resumable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end with the command that goes on."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        say_error(
-            f"Interrupted; what is committed is kept. To resume: {shlex.join([*program(), *sys.argv[1:]])}"
-        )
-        raise typer.Exit(TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED) from None
 
 
 def _batch_tokens(given: str) -> int | None:

@@ -108,4 +108,4 @@ def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
     import repstore
 
     was_there = repstore.drop_mix(store, name, run=run)
-    say_removed("mix", name, run, was_there)
+    say_removed("mix", name, was_there, group="mix", run=run)

@@ -47,13 +47,13 @@ WARN_SKIPPED = 0.01
 """Share of skipped words above which an ingest ends with a warning."""
 
 
-def say_removed(what: str, name: str, run: str | None, was_there: bool) -> None:
-    """Say what became of something of a run that was to be removed."""
+def say_removed(what: str, name: str, was_there: bool, *, group: str, run: str | None = None) -> None:
+    """Say what became of something that was to be removed. `group`: of the commands about it."""
     of = f" of {run}" if run else ""
     if was_there:
         print(f"Removed {name}.")
     else:
-        listing = f'"repstore {what} list STORE" says what there is.'
+        listing = f'"repstore {group} list STORE" says what there is.'
         print(f'There was no {what} "{name}"{of}, so nothing is removed. {listing}')
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from repstore.cli.options import FormatOption, PlotOption, StorePath, drawable, names_of, open_store
-from repstore.cli.render import show
+from repstore.cli.render import say_removed, show
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the result, such as wic-base.")]
 
@@ -97,8 +97,4 @@ def drop(store: StorePath, name: NameArgument) -> None:
     """
     import repstore
 
-    if repstore.drop_result(store, name):
-        print(f"Removed {name}.")
-    else:
-        listing = '"repstore results list STORE" says what there is.'
-        print(f'There was no result "{name}", so nothing is removed. {listing}')
+    say_removed("result", name, repstore.drop_result(store, name), group="results")

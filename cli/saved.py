@@ -51,7 +51,7 @@ def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
     import repstore
 
     was_there = repstore.drop_probe(store, name, run=run)
-    say_removed("probe", name, run, was_there)
+    say_removed("probe", name, was_there, group="probe", run=run)
 
 
 def apply(

@@ -147,4 +147,4 @@ def drop(store: StorePath, name: NameArgument, run: RunOption = None) -> None:
     import repstore
 
     was_there = repstore.drop_transform(store, name, run=run)
-    say_removed("transform", name, run, was_there)
+    say_removed("transform", name, was_there, group="transform", run=run)

@@ -20,7 +20,8 @@ from repstore.storage.frozen import check_name, drop_frozen
 from repstore.storage.frozen_kinds import read_frozen
 from repstore.storage.layout import FrozenKind, Layout, ResultLayout
 from repstore.storage.lock import writing
-from repstore.storage.lookup import Lookup, stored_id
+from repstore.storage.lookup import Lookup
+from repstore.storage.run_names import stored_id
 from repstore.storage.runs import check_format, open_store
 from repstore.storage.saved_results import (
     PYTHON,

@@ -17,9 +17,11 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from repstore.results import ResultTable
 from repstore.spec import MIX, is_mix
 from repstore.storage.files import sha256_of
-from repstore.storage.lookup import Lookup, noting
+from repstore.storage.lookup import Lookup
 from repstore.storage.mixes import read_mix
+from repstore.storage.noting import noting
 from repstore.storage.opened import lasting
+from repstore.storage.run_names import stored_id
 from repstore.storage.saved_results import as_json
 
 ASKED = "asked"
@@ -120,7 +122,7 @@ def asking(
             asked = {
                 "question": method,
                 "arguments": said,
-                "runs": lookup.contents_of({} if method in OF_ANY_RUN else runs),
+                "runs": _runs(lookup, {} if method in OF_ANY_RUN else runs),
                 "mixes": _mixes(lookup, runs, said),
                 "files": _files(arguments),
             }
@@ -145,6 +147,22 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
+    return found
+
+
+def _runs(lookup: Lookup, noted: Mapping[str, str]) -> list[dict[str, str]]:
+    """What runs are and hold: run, run_id, corpus, corpus_id, and a digest of their parts.
+
+    `noted`: as `noting` has them; all runs, if there are none.
+    """
+    runs = noted or {label: run_id for run_id, label in lookup.labels.items()}
+    rows = {row["run_id"]: row for row in lookup.run_rows.to_pylist()}
+    found = []
+    for label, seen in runs.items():
+        run_id = stored_id(seen)
+        row = rows[run_id]
+        about = {"corpus": row["corpus"], "corpus_id": row["corpus_id"], "parts": lookup.contents[run_id]}
+        found.append({"run": label, "run_id": seen} | about)
     return found
 
 

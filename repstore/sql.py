@@ -13,11 +13,10 @@ from repstore.analysis.graph import batch_neighbors
 from repstore.analysis.neighbors import Found, among, nearest
 from repstore.analysis.space import space_of
 from repstore.errors import ArgumentError, QueryError
-from repstore.sql_functions import DEFINITIONS
+from repstore.sql_functions import definitions
 from repstore.storage.catalog import Catalog, Contents, PythonFunction, RunShown, Session
 from repstore.storage.layout import Layout
 from repstore.storage.lookup import Lookup
-from repstore.storage.saved_results import result_macro
 from repstore.storage.vectors import LayerVectors, rows_of
 
 SEVERAL = 16
@@ -35,9 +34,8 @@ def session_of(catalog: Catalog, lookup: Lookup, layout: Layout, results: pa.Tab
         RunShown(row["run_id"], lookup.labels[row["run_id"]], row["n_layers"])
         for row in lookup.run_rows.to_pylist()
     ]
-    definitions = (*DEFINITIONS, result_macro(layout.results))
-    tables = {"results": results}
-    return Session(catalog, Contents(shown, _VectorFunctions(lookup).all(), tables, definitions))
+    functions, tables = _VectorFunctions(lookup).all(), {"results": results}
+    return Session(catalog, Contents(shown, functions, tables, definitions(layout.results)))
 
 
 class _VectorFunctions:

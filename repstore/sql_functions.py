@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from repstore.storage.catalog.reading import quoted
+from repstore.storage.layout import FROZEN_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +81,20 @@ SELECT unnest(_neighbors(word_id, run, layer, k), recursive := true)
 """,
 )
 """SQL that makes them of DuckDB's own and of those that `repstore.sql` computes."""
+
+RESULT = """
+CREATE MACRO memory.main.result(name) AS TABLE SELECT * FROM read_parquet(
+    CASE WHEN regexp_full_match(name, '{name}') THEN {folder} || '/' || name || '/rows.parquet'
+    ELSE error('"' || name || '" is no name of a result') END)
+WHERE CASE WHEN name IN (SELECT kept.name FROM memory.main.results AS kept) THEN true
+    ELSE error('there is no result "' || name || '"') END
+"""
+
+
+def definitions(results: Path) -> tuple[str, ...]:
+    """SQL that defines all of them. `results`: the folder of what ``result('NAME')`` reads when it is asked.
+
+    A name that could be a path or a pattern is refused, and one that is not in the table ``results``: what a
+    crash left of a result does not exist.
+    """
+    return *DEFINITIONS, RESULT.format(name=FROZEN_NAME.pattern, folder=quoted(str(results)))

@@ -62,6 +62,7 @@ OFFERED = {
     "repstore probe wic STORE --layers 3,1": ["3,1", "3,10", "3,11"],
     "repstore probe wic STORE --transform p": ["pca3"],
     "repstore probe wic STORE --run m/repeat --transform ": ["center", "pca3"],
+    "repstore probe wic STORE --run m/base@other --transform ": [],
     "repstore transform drop STORE ": ["center", "pca3"],
     "repstore mix drop STORE ": [],
     "repstore words STORE --lemma ba": ["bank", "bark"],

@@ -17,6 +17,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore.errors import ArgumentError, NotFoundError, QueryError, ResultError, StoreNotFoundError
 from repstore.exporting import content, drafting
+from repstore.exporting.anndata import _Unfailing
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,17 @@ def test_a_full_disk_leaves_nothing_and_is_said(wide_store, tmp_path, monkeypatc
     with files_up_to(n_bytes), pytest.raises(ArgumentError, match=f"^{said}$"):
         repstore.export(wide_store, out, format=format)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_full_disk_did_not_take_is_zeros_to_who_reads_it_again(tmp_path):
+    """HDF5 reads what it wrote, and crashes on what memory held where a read stops short."""
+    given = bytearray(b"x" * 8)
+    with files_up_to(6), _Unfailing(tmp_path / "a", "w+b") as file:
+        assert file.write(b"12345678") == 8
+        file.seek(4)
+        assert (file.readinto(given), given) == (8, b"56" + bytes(6))
+        with pytest.raises(OSError, match="File too large"):
+            file.check()
 
 
 @pytest.mark.parametrize("format", FORMATS)

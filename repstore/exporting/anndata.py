@@ -60,7 +60,8 @@ def write_h5ad(content: Content, path: Path) -> None:
 class _Unfailing(io.FileIO):
     """A file for HDF5, which crashes the process where it cannot write: on a full disk, or at Ctrl-C.
 
-    So it is told that all is well; what it writes after the first failure is let go, and `check` raises that.
+    So it is told that all is well; what it writes after the first failure is let go, and read again it is
+    zeros: of what it cannot read, HDF5 would take for its own whatever the memory held. `check` raises it.
     """
 
     failure: BaseException | None = None
@@ -75,6 +76,13 @@ class _Unfailing(io.FileIO):
         except BaseException as failure:
             self.failure = failure
         return n_bytes
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as much as is asked for, zeros where nothing was written."""
+        wanted = memoryview(buffer).cast("B")
+        n_read = super().readinto(wanted)
+        wanted[n_read:] = bytes(wanted.nbytes - n_read)
+        return wanted.nbytes
 
     def truncate(self, size: int | None = None) -> int:
         """Cut or lengthen the file, unless it has failed."""

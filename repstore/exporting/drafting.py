@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from repstore.errors import ArgumentError
-from repstore.storage.files import publish, sync_file
+from repstore.storage.files import publish, reason_of, sync_file
 
 
 def check_new(files: Sequence[Path], store: Path) -> None:
@@ -61,8 +61,9 @@ def drafting(files: Sequence[Path]) -> Iterator[Path]:
                 sync_file(written)
         _publish(folder, files)
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-        raise ArgumentError(f"{files[-1]} cannot be written: {why}. Nothing is kept of it.") from error
+        raise ArgumentError(
+            f"{files[-1]} cannot be written: {reason_of(error)}. Nothing is kept of it."
+        ) from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from repstore.corpus.source import Place
 from repstore.errors import CorpusError
+from repstore.importing.placing import place_words
 from repstore.importing.source import Request, Source, from_rows, name_of
-from repstore.importing.words import place_words, read_parquet_words
+from repstore.importing.words import read_parquet_words
 
 VECTOR = "vector"
 LAYER = re.compile(r"layer_(\d+)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+
 import numpy as np
 import pyarrow as pa
 
@@ -39,10 +41,19 @@ def annotation(catalog: Catalog, word_ids: np.ndarray) -> pa.Table:
     """
     ends = {"first": int(word_ids[0]), "last": int(word_ids[-1])}
     found = catalog.query(WORDS_OF_BLOCK, ends | {"word_ids": word_ids.tolist()})
-    lost = np.setdiff1d(word_ids, found["word_id"].to_numpy())
-    if len(lost):
+    check_known(word_ids.tolist(), set(found["word_id"].to_pylist()))
+    return found.select(ANNOTATION.names).cast(ANNOTATION)
+
+
+def check_known(word_ids: Iterable[int], known: Container[int]) -> None:
+    """Refuse words of a run whose corpus was lost.
+
+    Raises:
+        StoreDamagedError: one of them is not known.
+    """
+    lost = next((word_id for word_id in word_ids if word_id not in known), None)
+    if lost is not None:
         raise StoreDamagedError(
-            f"Word {lost[0]} has a vector, but its corpus is missing. Ingest it again, as "
+            f"Word {lost} has a vector, but its corpus is missing. Ingest it again, as "
             '"repstore verify" says.'
         )
-    return found.select(ANNOTATION.names).cast(ANNOTATION)

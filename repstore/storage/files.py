@@ -77,12 +77,16 @@ def write_draft(draft: Path, produce: Callable[[Write], None]) -> tuple[int, str
 
 def unwritten(path: Path, error: Exception) -> StoreError:
     """The error for what the operating system does not write: the disk is full, above all."""
-    number = error.errno if isinstance(error, OSError) else None
-    why = os.strerror(number) if number else str(error).splitlines()[0]
     return StoreError(
-        f"{path} cannot be written: {why}. What is committed is kept; mend that, and run "
+        f"{path} cannot be written: {reason_of(error)}. What is committed is kept; mend that, and run "
         "the same command again."
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Why something cannot be written, in the words of the operating system where they are its own."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else str(error).splitlines()[0]
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

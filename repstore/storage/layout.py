@@ -261,8 +261,7 @@ class FrozenLayout:
 
     def files(self) -> list[Path]:
         """All its files that are there, whether the `info` names them or not, and unfinished ones."""
-        names = re.compile(rf"({self.kind}\.json|{FROZEN_ARRAYS[self.kind]})({re.escape(TEMPORARY)})?")
-        return sorted(path for path in self.root.glob("*") if names.fullmatch(path.name))
+        return _files(self.root, rf"{self.kind}\.json|{FROZEN_ARRAYS[self.kind]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,5 +292,10 @@ class ResultLayout:
 
     def files(self) -> list[Path]:
         """All its files that are there, whether the `info` names them or not, and unfinished ones."""
-        names = re.compile(rf"(result\.json|{RESULT_FILES})({re.escape(TEMPORARY)})?")
-        return sorted(path for path in self.root.glob("*") if names.fullmatch(path.name))
+        return _files(self.root, rf"result\.json|{RESULT_FILES}")
+
+
+def _files(folder: Path, names: str) -> list[Path]:
+    """The files in a folder that have one of these names (a regular expression), and unfinished ones."""
+    one = re.compile(f"({names})({re.escape(TEMPORARY)})?")
+    return sorted(path for path in folder.glob("*") if one.fullmatch(path.name))

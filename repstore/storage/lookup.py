@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, Literal, SupportsIndex
 
@@ -12,14 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from repstore.corpus.labels import LabelTable
-from repstore.errors import (
-    ArgumentError,
-    NotFoundError,
-    StoreDamagedError,
-    did_you_mean,
-)
+from repstore.errors import ArgumentError, NotFoundError, did_you_mean
 from repstore.spec import MatrixKey, Span, Target, digest
-from repstore.storage.annotation import annotation
+from repstore.storage.annotation import annotation, check_known
 from repstore.storage.catalog import Catalog
 from repstore.storage.edges import FoundEdges, find_edges
 from repstore.storage.keyed import find_keyed, find_named
@@ -27,9 +21,11 @@ from repstore.storage.labelled_pairs import LabelledPairs, find_labelled_pairs
 from repstore.storage.labels import FoundLabels, find_labels
 from repstore.storage.layout import Layout, RunLayout
 from repstore.storage.mixed import MixedVectors
+from repstore.storage.noting import note
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
 from repstore.storage.pairs import FoundPairs, find_all_pairs, find_pairs, splits_of
+from repstore.storage.run_names import full_name, labels, stored_id
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
 from repstore.storage.uses import WORDS_BY_ID, find_words, one_use, why_none
@@ -54,19 +50,6 @@ WHERE corpus_id = $corpus_id AND ($lemma IS NULL OR coalesce(lemma, form) <> $le
   AND ($text IS NULL OR text <> $text) AND ($split IS NULL OR split = $split)
   AND ($side IS NULL OR word_id IN (SELECT CASE $side WHEN 'a' THEN word_a ELSE word_b END FROM pairs))
 """
-
-_NOTED: ContextVar[dict[str, str] | None] = ContextVar("_NOTED", default=None)
-
-
-@contextmanager
-def noting() -> Iterator[dict[str, str]]:
-    """Note the runs that are looked up meanwhile: what they go by, and their run_id as they are seen."""
-    runs: dict[str, str] = {}
-    before = _NOTED.set(runs)
-    try:
-        yield runs
-    finally:
-        _NOTED.reset(before)
 
 
 def as_stored(run: Run) -> Run:
@@ -97,10 +80,7 @@ class Lookup:
     def labels(self) -> dict[str, str]:
         """What each run goes by: its name, with ``@corpus`` where the name alone would be ambiguous."""
         rows = self.run_rows.to_pylist()
-        names = [row["name"] for row in rows]
-        return {
-            row["run_id"]: row["name"] if names.count(row["name"]) == 1 else _full_name(row) for row in rows
-        }
+        return dict(zip((row["run_id"] for row in rows), labels(rows), strict=True))
 
     def run(self, name: str | None) -> Run:
         """A run by its name, ``name@corpus`` or run_id; the only one, if no name is given.
@@ -115,7 +95,7 @@ class Lookup:
         fitting = [
             row["run_id"]
             for row in self.run_rows.to_pylist()
-            if name in (None, row["name"], _full_name(row), row["run_id"])
+            if name in (None, row["name"], full_name(row), row["run_id"])
         ]
         if len(fitting) > 1:
             labels = ", ".join(self.labels[run_id] for run_id in fitting)
@@ -123,8 +103,7 @@ class Lookup:
         if not fitting:
             raise NotFoundError(f'No run "{name}". {did_you_mean(name or "", self.labels.values())}')
         opened = self._open(fitting[0])
-        if (noted := _NOTED.get()) is not None:
-            noted[opened.label] = opened.info.run_id
+        note(opened.label, opened.info.run_id)
         return opened
 
     @cached_property
@@ -132,21 +111,6 @@ class Lookup:
         """A digest of the parts of each run, by run_id: if it is another, the run has other vectors."""
         rows = self._catalog.query(CONTENTS).to_pylist()
         return {row["run_id"]: digest(row["parts"]) for row in rows}
-
-    def contents_of(self, noted: Mapping[str, str]) -> list[dict[str, str]]:
-        """What runs are and hold: run, run_id, corpus, corpus_id, and a digest of their parts.
-
-        `noted`: as `noting` has them; all runs, if there are none.
-        """
-        runs = noted or {label: run_id for run_id, label in self.labels.items()}
-        rows = {row["run_id"]: row for row in self.run_rows.to_pylist()}
-        found = []
-        for label, seen in runs.items():
-            run_id = stored_id(seen)
-            row = rows[run_id]
-            about = {"corpus": row["corpus"], "corpus_id": row["corpus_id"], "parts": self.contents[run_id]}
-            found.append({"run": label, "run_id": seen} | about)
-        return found
 
     def folder(self, seen: str) -> RunLayout:
         """Where a run stands. `seen`: its run_id, be it as a transform shows it."""
@@ -178,7 +142,7 @@ class Lookup:
         word_ids = run.vectors.word_ids
         found = found.filter(pa.array(np.isin(found["word_id"].to_numpy(), word_ids)))
         if len(found) < len(word_ids):
-            _check_all(word_ids.tolist(), dict.fromkeys(found["word_id"].to_pylist()))
+            check_known(word_ids.tolist(), set(found["word_id"].to_pylist()))
         return found
 
     def skipped(self, run: Run) -> pa.Table:
@@ -234,7 +198,7 @@ class Lookup:
         word_ids = [row["word_id"] for row in rows]
         words = self._catalog.query(WORDS_BY_ID, {"word_ids": word_ids}).to_pylist()
         by_id = {word["word_id"]: word for word in words}
-        _check_all(word_ids, by_id)
+        check_known(word_ids, by_id)
         return pa.Table.from_pylist([row | by_id[row["word_id"]] for row in rows])
 
     def annotation(self, word_ids: np.ndarray) -> pa.Table:
@@ -245,7 +209,7 @@ class Lookup:
         """The characters of words in their texts, piece by piece."""
         found = self._catalog.query(SPANS_BY_ID, {"word_ids": list(word_ids)}).to_pylist()
         by_id = {row["word_id"]: tuple((start, end) for start, end in row["spans"]) for row in found}
-        _check_all(word_ids, by_id)
+        check_known(word_ids, by_id)
         return [by_id[word_id] for word_id in word_ids]
 
     def pairs(self, run: Run, target: Target | None, split: str, pos: str | None) -> FoundPairs:
@@ -316,22 +280,3 @@ def looking_up(layout: Layout, through: Callable[[Run], Run] = as_stored) -> Ite
     """The names of a store, for as long as one question takes; its runs `through` what shows them."""
     with closing(Catalog(layout)) as catalog:
         yield Lookup(layout, catalog, through)
-
-
-def _check_all(word_ids: Sequence[int], known: Mapping[int, object]) -> None:
-    """Refuse words of a run whose corpus was lost."""
-    lost = next((word_id for word_id in word_ids if word_id not in known), None)
-    if lost is not None:
-        raise StoreDamagedError(
-            f"Word {lost} has a vector, but its corpus is missing. Ingest it again, as "
-            '"repstore verify" says.'
-        )
-
-
-def stored_id(seen: str) -> str:
-    """The run_id of a run as it is stored, from that of the run as a transform shows it."""
-    return seen.partition("+")[0]
-
-
-def _full_name(row: dict[str, Any]) -> str:
-    return f"{row['name']}@{row['corpus']}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -24,21 +24,13 @@ import pyarrow.parquet as pq
 from repstore.errors import ArgumentError, StoreDamagedError
 from repstore.storage.files import read_checked, read_json, sha256_of, write_durably, write_json
 from repstore.storage.frozen import drop_frozen
-from repstore.storage.layout import FROZEN_NAME, ResultLayout
+from repstore.storage.layout import ResultLayout
 
 METADATA = "repstore"
 """Key of the metadata of a Parquet file of a result, under which stands what is said of the rows, as JSON."""
 
 PYTHON = "python"
 """What stands for the command of a result that a program saved."""
-
-RESULT_MACRO = """
-CREATE MACRO memory.main.result(name) AS TABLE SELECT * FROM read_parquet(
-    CASE WHEN regexp_full_match(name, '{name}') THEN {folder} || '/' || name || '/rows.parquet'
-    ELSE error('"' || name || '" is no name of a result') END)
-WHERE CASE WHEN name IN (SELECT kept.name FROM memory.main.results AS kept) THEN true
-    ELSE error('there is no result "' || name || '"') END
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +103,6 @@ def parquet_of(table: pa.Table, about: Mapping[str, Any] | None) -> memoryview:
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise ArgumentError(f"The rows cannot be written to a Parquet file: {error}") from None
     return memoryview(sink.getvalue())
-
-
-def result_macro(folder: Path) -> str:
-    """SQL that defines ``result('NAME')``: the rows of a result, read when they are asked for.
-
-    A name that could be a path or a pattern is refused, and one that is not in the table ``results``: what a
-    crash left of a result does not exist. `folder`: of all results.
-    """
-    literal = "'" + str(folder).replace("'", "''") + "'"
-    return RESULT_MACRO.format(name=FROZEN_NAME.pattern, folder=literal)
 
 
 def written_as(table: pa.Table, about: Mapping[str, Any]) -> tuple[SavedResult, memoryview]:

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from repstore.errors import QueryError, did_you_mean
+from repstore.storage.catalog.lexing import tokens
 
 HARMLESS = frozenset(
     {
@@ -128,7 +129,6 @@ def _nodes(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[dict[str
 
 def _explained(sql: str) -> str:
     """The statement that an EXPLAIN explains, found by DuckDB's own lexer: EXPLAIN ANALYZE runs it."""
-    tokens = [at for at, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
-    words = [sql.encode()[at:] for at in tokens]
-    after = 2 if words[1][:7].upper() == b"ANALYZE" else 1
-    return words[after].decode()
+    words = [token for token in tokens(sql) if token.kind != "comment"]
+    after = 2 if words[1].text.upper() == "ANALYZE" else 1
+    return sql[words[after].start :]
