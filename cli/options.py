@@ -85,11 +85,18 @@ LayersOption = Annotated[
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
-def open_store(path: Path, transform: str | None = None) -> Store:
-    """The store of a command, seen through a transform if one is named."""
+def open_store(path: Path, transform: str | None = None, save: str | None = None) -> Store:
+    """The store of a command, seen through a transform if one is named.
+
+    Refused if the answer is to be kept and nothing can be: before the question is answered, not after.
+    """
     import repstore
 
     store = repstore.open(path)
+    if save is not None:
+        from repstore.kept_results import check_can_keep
+
+        check_can_keep(store)
     return store if transform is None else store.transformed(transform)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +33,7 @@ def diff(
     Args:
         a, b: each with its name.
         on: columns to match rows by; those of `matching.match` unless given.
-        stale: names of those that are of other parts than the runs have now.
+        stale: names of those that were computed from what is another by now, or gone.
 
     Raises:
         ArgumentError: they answer different questions, have no number that they are about or no row in
@@ -53,7 +54,7 @@ def diff(
         *([f"Rows only in a: {n_a:,}; only in b: {n_b:,}."] if n_a or n_b else []),
         *_notes_on_columns(first, second, numbers),
         *_notes_on_provenance(first, second),
-        *(f'"{name}" is stale: a run that it is of has other parts by now.' for name in stale),
+        *(f'"{name}" is stale: what it was computed from is another by now, or gone.' for name in stale),
     ]
     if ends:
         notes.append("Intervals are those of each result by itself; there is none for a change.")
@@ -138,14 +139,16 @@ def _columns(
             continue
         columns |= {name + A: a[name], name + B: b[name]}
         if name in numbers and name not in ends:
-            one, other = (_subtractable(table[name]) for table in (a, b))
-            columns[name + CHANGE] = pc.subtract(other, one)
+            columns[name + CHANGE] = _change(a[name], b[name])
     return columns | {FOUND_IN: pc.if_else(is_both, "both", pc.if_else(of_a, "a", "b"))}
 
 
-def _subtractable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers whose difference stays in their type."""
-    return column.cast(pa.int64() if pa.types.is_signed_integer(column.type) else pa.float64())
+def _change(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
+    """By how much `other` is more: of integers an integer, unless that is too large for one."""
+    if pa.types.is_signed_integer(one.type):
+        with suppress(pa.ArrowInvalid):
+            return pc.subtract_checked(other.cast(pa.int64()), one.cast(pa.int64()))
+    return pc.subtract(*(column.cast(pa.float64(), safe=False) for column in (other, one)))
 
 
 def _figure(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,20 @@ from typing import Any
 import pyarrow as pa
 
 from repstore.diffing import diff
-from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, did_you_mean
+from repstore.errors import ArgumentError, NotFoundError, StoreDamagedError, StoreError, did_you_mean
 from repstore.provenance import ASKED, utc, versions
 from repstore.results import Figure, ResultTable
 from repstore.storage.frozen import check_name, drop_frozen
-from repstore.storage.layout import Layout, ResultLayout
+from repstore.storage.frozen_kinds import read_frozen
+from repstore.storage.layout import FrozenKind, Layout, ResultLayout
 from repstore.storage.lock import writing
 from repstore.storage.lookup import Lookup
 from repstore.storage.run_names import stored_id
-from repstore.storage.runs import open_store
+from repstore.storage.runs import check_format, open_store
 from repstore.storage.saved_results import (
     PYTHON,
     SavedResult,
+    as_json,
     is_damaged,
     read_made,
     read_result,
@@ -70,7 +74,7 @@ def save_result(
     layout = open_store(Path(store).absolute())
     info, data = written_as(result.table, result.about)
     known = {"computed": None, "seconds": None, "versions": versions()} | dict(result.made)
-    made = known | {"saved": utc(datetime.now(UTC)), "command": command or PYTHON}
+    made = as_json(known | {"saved": utc(datetime.now(UTC)), "command": command or PYTHON})
     place = layout.result(name)
     with writing(layout):
         if not is_damaged(place):
@@ -85,6 +89,19 @@ def save_result(
                 )
         write_result(place, info, data, made)
     return True
+
+
+def check_can_keep(store: str | Path | os.PathLike[str]) -> None:
+    """Refuse a store that keeps nothing, before anything is asked that takes long.
+
+    Raises:
+        StoreVersionError: it has an older format.
+        StoreError: it cannot be written to.
+    """
+    layout = open_store(Path(store).absolute())
+    check_format(layout)
+    if not os.access(layout.root, os.W_OK):
+        raise StoreError(f"{layout.root} cannot be written to: {os.strerror(errno.EACCES)}.")
 
 
 def drop_result(store: str | Path | os.PathLike[str], name: str) -> bool:
@@ -110,8 +127,8 @@ class Results:
 
         Returns:
             One row per result: name, title, question, runs, n_rows, bytes, seed, saved (when, UTC) and state:
-            "current"; "stale": a run that it is of has other parts by now, or is gone; or "damaged": it is
-            not as it was written.
+            "current"; "stale": a run that it is of has other parts by now, or is gone, or a transform, mix or
+            probe was made anew or dropped; or "damaged": it is not as it was written.
         """
         rows = [row for place in self._layout.all_results() for row in self._row(place)]
         return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Results of {self._layout.root}")
@@ -125,7 +142,12 @@ class Results:
         """
         place, info = self._saved(name)
         about = info.about | {"figure": Figure.read(info.figure)}
-        return ResultTable(read_rows(place, info), **about, made=read_made(place))
+        try:
+            return ResultTable(read_rows(place, info), **about, made=read_made(place))
+        except StoreDamagedError:
+            if self._saved(name)[1] == info:
+                raise
+        return self.result(name)  # it was replaced meanwhile
 
     def diff_results(self, a: str, b: str, *, on: Sequence[str] | None = None) -> ResultTable:
         """What changed from one result to another, row by row (`diffing.diff`).
@@ -182,9 +204,35 @@ class Results:
         }
 
     def _is_stale(self, info: SavedResult) -> bool:
-        """Whether a run that a result is of is gone, or has other parts than it had."""
+        """Whether what a result was computed from is gone, or another: parts of runs, and what is frozen."""
         runs = info.provenance.get(ASKED, {}).get("runs", [])
-        return any(self._lookup.contents.get(stored_id(run["run_id"])) != run["parts"] for run in runs)
+        if any(self._lookup.contents.get(stored_id(run["run_id"])) != run["parts"] for run in runs):
+            return True
+        return any(self._is_gone(*frozen) for frozen in _frozen_of(info.provenance))
+
+    def _is_gone(self, kind: FrozenKind, name: str, digest: str, run_ids: Sequence[str]) -> bool:
+        """Whether none of these runs has a transform, probe or mix of that name and digest."""
+        for run_id in run_ids:
+            with suppress(StoreDamagedError):  # which is as good as gone
+                info = read_frozen(self._lookup.folder(run_id).frozen(kind, name))
+                if info.digest.startswith(digest):
+                    return False
+        return True
+
+
+def _frozen_of(provenance: Mapping[str, Any]) -> Iterator[tuple[FrozenKind, str, str, list[str]]]:
+    """What is frozen that a result was computed from: its kind, name and digest, and whose it may be."""
+    asked = provenance.get(ASKED, {})
+    ids = {run["run"]: run["run_id"] for run in asked.get("runs", [])}
+    for seen in ids.values():
+        if through := seen.partition("+")[2]:
+            name, _, digest = through.rpartition("@")
+            yield "transform", name, digest, [seen]
+    for mix in asked.get("mixes", []):
+        yield "mix", mix["mix"], mix["digest"], [ids[mix["run"]]]
+    if asked.get("question") == "apply_probe":
+        for digest in provenance["digests"]:
+            yield "probe", provenance["probe"], digest, list(ids.values())
 
 
 def _question(asked: Mapping[str, Any]) -> str | None:

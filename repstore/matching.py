@@ -36,15 +36,28 @@ class Match:
 
 
 def alike(a: pa.Table, b: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Two tables whose common columns have common types: a layer is text beside mixes, else a number."""
+    """Two tables whose common columns have common types: a layer is text beside mixes, else a number.
+
+    A column of nothing but nulls takes the type that it has where there are values.
+    """
     for name in [name for name in a.column_names if name in b.column_names]:
         types = [table.schema.field(name).type for table in (a, b)]
         if types[0] != types[1]:
-            both = pa.float64() if all(map(is_number, types)) else pa.string()
-            place = [table.column_names.index(name) for table in (a, b)]
-            a = a.set_column(place[0], name, a[name].cast(both))
-            b = b.set_column(place[1], name, b[name].cast(both))
+            known = [kind for kind in types if not pa.types.is_null(kind)]
+            both = (
+                known[0] if len(known) == 1 else pa.float64() if all(map(is_number, types)) else pa.string()
+            )
+            a, b = (_with_type(table, name, both) for table in (a, b))
     return a, b
+
+
+def _with_type(table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
+    """A table, one column of which is cast: lists and bytes to how Python writes them, if to text."""
+    column = table[name]
+    if pa.types.is_string(kind) and (pa.types.is_nested(column.type) or pa.types.is_binary(column.type)):
+        column = pa.array([None if one is None else str(one) for one in column.to_pylist()], kind)
+    column = column.cast(kind, safe=False)  # of integers that floats do not hold, the nearest float
+    return table.set_column(table.column_names.index(name), name, column)
 
 
 def match(
@@ -65,14 +78,17 @@ def match(
         on: match rows by these columns instead.
 
     Raises:
-        ArgumentError: there is no such column, rows cannot be told apart, or none is in both.
+        ArgumentError: there is no such column, or it holds lists, rows cannot be told apart, or none is in
+            both.
     """
     differing = _differing(tables) if on is None else []
-    keys = _keys(results, tables, [name for name, *_ in differing]) if on is None else list(on)
+    keys = _keys(results, tables, [name for name, *_ in differing]) if on is None else list(dict.fromkeys(on))
     for table, name in zip(tables, names, strict=True):
         lacking = [key for key in keys if key not in table.column_names]
         if lacking:
             raise ArgumentError(f'"{name}" has no column {lacking[0]}, but {", ".join(table.column_names)}.')
+        if nested := [key for key in keys if pa.types.is_nested(table.schema.field(key).type)]:
+            raise ArgumentError(f'Rows cannot be matched by "{nested[0]}", which holds lists.')
         if not _tells_apart(table, keys):
             which = f" with the same {', '.join(keys)}" if keys else ""
             raise ArgumentError(f'"{name}" has several rows{which}. Name columns that tell rows apart (on).')

@@ -43,6 +43,9 @@ COMPUTES = (
 FILES = ("label", "matrix", "table")
 """Arguments that may name a file, which is recorded by what is in it."""
 
+ONE_OR_SEVERAL = ("run", "layer", "measure", "features", "edges")
+"""Arguments that may be one thing or a list: a list of one is that one."""
+
 NOT_RECORDED = ("progress",)
 """Arguments that do not bear on the answer."""
 
@@ -115,9 +118,10 @@ def asking(
 
         def recorded(result: ResultTable) -> ResultTable:
             said = {name: as_json(value) for name, value in arguments.items() if name not in NOT_RECORDED}
-            match said.get("run"):
-                case [one]:  # one is one, however it is given
-                    said["run"] = one
+            for name in ONE_OR_SEVERAL:
+                match said.get(name):
+                    case [one]:
+                        said[name] = one
             asked = {
                 "question": method,
                 "arguments": said,

@@ -123,7 +123,7 @@ class Run:
     def __contains__(self, key: object) -> bool:
         """Whether there is a layer of that number, a mix of that key, or that very layer."""
         if isinstance(key, Layer):
-            return key.run.run_id == self.run_id
+            return key.run.run_id == self.run_id and key.key in self
         try:
             self._key(key)
         except ArgumentError:

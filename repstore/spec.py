@@ -58,7 +58,7 @@ LookUpBy = Literal["form", "lemma"]
 LookUpCase = Literal["exact", "lower", "either"]
 Axes = Literal["layers,words", "words,layers"]
 SkipReason = Literal["truncated", "no_token", "no_previous", "not_finite", "not_in_vocabulary", "no_vector"]
-MEMORY = 2 << 30
+MEMORY = 2 * 10**9
 """Bytes of memory that a command may take to work in, unless it is told otherwise."""
 
 LayerKey = int | str

@@ -87,12 +87,15 @@ RESULT = """
 CREATE MACRO memory.main.result(name) AS TABLE SELECT * FROM read_parquet(
     CASE WHEN regexp_full_match(name, '{name}') THEN {folder} || '/' || name || '/rows.parquet'
     ELSE error('"' || name || '" is no name of a result') END)
+WHERE CASE WHEN name IN (SELECT kept.name FROM memory.main.results AS kept) THEN true
+    ELSE error('there is no result "' || name || '"') END
 """
 
 
 def definitions(results: Path) -> tuple[str, ...]:
     """SQL that defines all of them. `results`: the folder of what ``result('NAME')`` reads when it is asked.
 
-    A name that could be a path or a pattern is refused.
+    A name that could be a path or a pattern is refused, and one that is not in the table ``results``: what a
+    crash left of a result does not exist.
     """
     return *DEFINITIONS, RESULT.format(name=FROZEN_NAME.pattern, folder=quoted(str(results)))

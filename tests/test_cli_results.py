@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
-from kept import store_of
+from kept import similar, store_of
 from program import repstore as program
 from typer.main import get_command
 
 import repstore
 from repstore.cli.app import app
+from repstore.storage.files import write_json
 
 WIC = ["--layers", "0,2", "--resamples", "20"]
 
@@ -76,6 +78,55 @@ def test_what_a_question_printed_is_what_is_kept_of_it(root, question):
     assert said["provenance"]["asked"]["question"] in ("apply_probe", *question[0:1])
 
 
+@pytest.mark.parametrize(
+    ("command", "question"),
+    [
+        (
+            ["probe", "wic", "STORE", "--run", "m/base", *WIC],
+            lambda store: store.probe("wic", run="m/base", layer=[0, 2], resamples=20),
+        ),
+        (
+            ["probe", "linear", "STORE", "--label", "pos", "--run", "m/base", "--seeds", "1", *WIC],
+            lambda store: store.probe(
+                "linear", label="pos", run="m/base", layer=(0, 2), n_seeds=1, resamples=20
+            ),
+        ),
+        (
+            ["probe", "apply", "STORE", "pos", "--run", "m/base", "--layers", "1"],
+            lambda store: store.apply_probe("pos", run="m/base", layer=1),
+        ),
+        (
+            ["compare", "STORE", "--runs", "m/base,m/repeat"],
+            lambda store: store.compare("cka", run=("m/base", "m/repeat")),
+        ),
+        (
+            ["geometry", "STORE", "--run", "m/base", "--measure", "norms"],
+            lambda store: store.geometry("norms", run="m/base"),
+        ),
+        (
+            ["hubness", "STORE", "--run", "m/base", "--layer", "1"],
+            lambda store: store.hubness(run="m/base", layer=1),
+        ),
+        (
+            ["neighbors", "STORE", "palm", "--text", "Sentence 007", "--run", "m/base", "--layer", "all"],
+            lambda store: store.neighbors("palm", text="Sentence 007", run="m/base", layer="all"),
+        ),
+        (
+            ["sql", "STORE", "SELECT count(*) AS n FROM words"],
+            lambda store: store.sql("SELECT count(*) AS n FROM words"),
+        ),
+    ],
+    ids=lambda one: one[0] if isinstance(one, list) else "",
+)
+def test_a_program_that_asks_the_same_as_a_command_keeps_the_same_bytes(root, command, question):
+    assert program(*(root if one == "STORE" else one for one in command), "--save", "x").code == 0
+    with repstore.open(root) as store:
+        assert not repstore.save_result(store, "x", question(store))
+        repstore.save_result(store, "y", question(store))
+    for name in ("rows.parquet", "result.json"):
+        assert (root / "results/x" / name).read_bytes() == (root / "results/y" / name).read_bytes()
+
+
 def test_results_are_listed_shown_compared_drawn_and_dropped(root, tmp_path):
     for run in ("base", "repeat"):
         asked = program(
@@ -123,6 +174,31 @@ def test_a_name_that_is_none_is_refused_before_anything_is_asked(root):
     refused = program("probe", "wic", root, "--run", "m/base", "--save", "../x")
     assert (refused.code, refused.out) == (1, "")
     assert "is no name for a result" in refused.err
+
+
+def test_a_store_that_keeps_nothing_is_refused_before_anything_is_asked(root, monkeypatch):
+    asked = ["geometry", root, "--run", "m/base", "--measure", "norms"]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: (Path(path), mode) != (root, os.W_OK))
+        refused = program(*asked, "--save", "x")
+        assert (refused.code, refused.out) == (1, "")
+        assert "cannot be written to: Permission denied." in refused.err
+    write_json(root / "store.json", {"format_version": 1})
+    for question in (asked, ["sql", root, "SELECT 1"], ["probe", "ridge", root, "--matrix", "none.csv"]):
+        refused = program(*question, "--save", "x")
+        assert (refused.code, refused.out) == (1, "")
+        assert "repstore migrate" in refused.err
+    assert program(*asked).code == 0
+
+
+def test_a_file_whose_name_is_not_utf_8_can_be_asked_about_and_the_result_kept(root):
+    with repstore.open(root) as store:
+        table = similar(store).rename(root.parent / "si\udcff.csv")
+    asked = program("compare-with", root, table, "--run", "m/base", "--save", "x")
+    assert (asked.code, asked.err.splitlines()[-1]) == (0, 'Saved as "x".')
+    said = json.loads(program("results", "show", root, "x", "--provenance").out)
+    assert said["provenance"]["asked"]["arguments"]["table"] == f"{root.parent}/si\\udcff.csv"
+    assert "si\\udcff.csv" in said["made"]["command"]
 
 
 def test_a_probe_and_what_it_scores_are_kept_apart(root):

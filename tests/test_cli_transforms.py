@@ -144,6 +144,7 @@ def test_the_commands_above_are_all_that_take_a_transform():
         ("probe", "abstraction"),
         ("probe", "structural"),
         ("probe", "apply"),  # tests/test_apply_probe.py
+        ("export",),  # tests/test_exporting.py
     }
 
 

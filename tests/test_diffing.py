@@ -200,6 +200,42 @@ def test_numbers_of_any_type_are_subtracted_and_nothing_overflows():
     assert diff(("a", low), ("b", high))["i8_change"] == [255]
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "change"),
+    [
+        (pa.array([2**63 + 2**60], pa.uint64()), pa.array([2**60], pa.uint64()), -(2.0**63)),
+        (pa.array([2**62], pa.int64()), pa.array([0.5]), -(2.0**62)),
+        (pa.array([-(2**63)], pa.int64()), pa.array([2**63 - 1], pa.int64()), 2.0**64),
+        (pa.array([2**62], pa.int64()), pa.array([2**62 + 1], pa.int64()), 1),
+    ],
+)
+def test_a_change_of_huge_numbers_does_not_wrap_around(a, b, change):
+    assert diff(("a", of(layer=[1], x=a)), ("b", of(layer=[1], x=b)))["x_change"] == [change]
+
+
+def test_a_measure_that_is_null_everywhere_in_one_result_is_the_same_measure():
+    a, b = of(layer=[1, 2], x=[0.5, 1.5]), of(layer=[1, 2], x=pa.nulls(2))
+    for one, other in ((a, b), (b, a)):
+        found = diff(("a", one), ("b", other))
+        assert (found["x_a"], found["x_b"]) == (one["x"], other["x"])
+        assert found["x_change"] == [None, None]
+
+
+def test_columns_of_lists_and_bytes_are_shown_though_their_types_differ():
+    a = of(layer=[1], x=[1.0], some=[[1, 2]], raw=[b"\xff"])
+    b = of(layer=[1], x=[2.0], some=[[0.5]], raw=["text"])
+    (row,) = diff(("a", a), ("b", b))
+    assert (row["some_a"], row["some_b"], row["raw_a"], row["raw_b"]) == (
+        "[1, 2]",
+        "[0.5]",
+        "b'\\xff'",
+        "text",
+    )
+    with pytest.raises(ArgumentError, match='matched by "some", which holds lists'):
+        diff(("a", a), ("b", a), on=["some"])
+    assert diff(("a", a), ("b", b), on=["layer", "layer"])["x_change"] == [1.0]
+
+
 KEYS = st.tuples(st.sampled_from(["m", "n", None]), st.sampled_from([0, 1, 2, None]))
 TABLES = st.dictionaries(KEYS, st.one_of(st.none(), st.integers(-9, 9).map(float)), min_size=1, max_size=9)
 

@@ -9,11 +9,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from folders import files_of
 from kept import QUESTIONS, RUNS, similar, store_of
+from mixing import arrays_of, put_mix
 
 import repstore
 from repstore.errors import ArgumentError, NotFoundError
@@ -107,6 +109,18 @@ def test_the_provenance_says_the_question_with_its_defaults_and_the_runs_with_th
         )
         listed = json.dumps(shas, separators=(",", ":")).encode()
         assert run["parts"] == hashlib.sha256(listed).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [["m/base"], ("m/base",), np.array(["m/base"]), np.array(["m/base"], object)],
+    ids=["list", "tuple", "text", "objects"],
+)
+def test_however_a_run_and_a_layer_are_given_the_provenance_is_the_same(store, run):
+    plain = store.hubness(run="m/base", layer=1, k=3)
+    for layer in ([1], (1,), np.array([1]), range(1, 2), {1}):
+        assert store.hubness(run="m/base", layer=layer, k=3).about == plain.about
+    assert store.geometry(["norms"], run=run).about == store.geometry("norms", run="m/base").about
 
 
 def test_the_provenance_says_transforms_mixes_and_files_by_what_is_in_them(store):
@@ -230,6 +244,34 @@ def test_a_result_of_other_parts_than_its_run_has_now_is_stale(tmp_path):
         assert len(store.result("x")) == 3, "it is still what it was"
 
 
+@pytest.mark.parametrize("kind", ["transform", "mix", "probe"])
+@pytest.mark.parametrize("anew", [True, False], ids=["anew", "dropped"])
+def test_a_result_of_what_was_made_anew_or_dropped_is_stale(store, root, kind, anew):
+    question = {"transform": "transformed", "mix": "wic-of-mix", "probe": "apply"}[kind]
+    repstore.save_result(store, "of", QUESTIONS[question](store))
+    repstore.save_result(store, "other", wic(store))
+    assert store.results()["state"] == ["current", "current"]
+    name = {"transform": "centered", "mix": "two", "probe": "pos"}[kind]
+    place = next(root.glob(f"runs/*/*/{name}"))
+    before = shutil.move(place, root.parent / "before")
+    if anew:
+        {
+            "transform": lambda: repstore.fit_transform(root, name, kind="standardize", run="m/base"),
+            "mix": lambda: put_mix(root, name, "scalar", [0, 2], arrays_of("scalar", 2, 5), run="m/base"),
+            "probe": lambda: repstore.fit_probe(
+                root, name, label="pos", run="m/base", layer=0, seed=7, n_seeds=1, resamples=5
+            ),
+        }[kind]()
+    with repstore.open(root) as opened:
+        assert dict(zip(opened.results()["name"], opened.results()["state"], strict=True)) == {
+            "of": "stale",
+            "other": "current",
+        }
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.move(before, place)
+    assert store.results()["state"] == ["current", "current"]
+
+
 def test_any_parquet_reader_sees_the_rows(store, root):
     asked = wic(store)
     repstore.save_result(store, "x", asked)
@@ -237,7 +279,7 @@ def test_any_parquet_reader_sees_the_rows(store, root):
     assert table.to_pylist() == list(asked)
 
 
-def test_results_are_queried_in_sql_as_soon_as_they_are_saved(store):
+def test_results_are_queried_in_sql_as_soon_as_they_are_saved(store, root):
     assert store.sql("SELECT count(*) AS n FROM results")["n"] == [0]
     asked = wic(store)
     repstore.save_result(store, "x", asked)
@@ -250,6 +292,11 @@ def test_results_are_queried_in_sql_as_soon_as_they_are_saved(store):
         "FROM result('x') r JOIN vectors v USING (run, layer) GROUP BY ALL ORDER BY ALL"
     )
     assert joined["accuracy"] == asked["accuracy"]
+    (root / "results" / "x" / "result.json").unlink()  # as a death leaves it
+    with pytest.raises(repstore.RepstoreError, match='there is no result "x"'):
+        store.sql("FROM result('x')")
+    repstore.save_result(store, "x", store.sql("SELECT 'it' AS name, 1 AS kept"))
+    assert store.sql("SELECT name, kept FROM result('x') WHERE name = 'it'")["kept"] == [1]
     repstore.drop_result(store, "x")
     assert len(store.sql("FROM results")) == 0
     with pytest.raises(repstore.RepstoreError, match=r'^No result "x"\. There are none\.$'):

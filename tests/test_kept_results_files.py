@@ -12,7 +12,8 @@ from saved import store_of
 from test_frozen import DAMAGES
 
 import repstore
-from repstore.errors import StoreDamagedError, StoreError, StoreLockedError
+from repstore import kept_results
+from repstore.errors import NotFoundError, StoreDamagedError, StoreError, StoreLockedError
 from repstore.results import ResultTable
 from repstore.storage import files
 from repstore.storage.layout import Layout
@@ -156,6 +157,40 @@ def test_a_damaged_result_makes_way_for_the_same_saved_again(store, root):
         assert repstore.save_result(store, "x", norms(store))
         assert files_of(root / "results" / "x").keys() == sound.keys()
         assert files_of(root / "results" / "x")["rows.parquet"] == sound["rows.parquet"]
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "dropped"])
+def test_a_result_that_is_replaced_or_dropped_while_it_is_read_is_not_called_damaged(
+    store, root, monkeypatch, replaced
+):
+    repstore.save_result(store, "x", norms(store))
+    read = kept_results.read_rows
+
+    def meanwhile(place, info):
+        monkeypatch.setattr(kept_results, "read_rows", read)
+        repstore.drop_result(root, "x")
+        if replaced:
+            repstore.save_result(root, "x", store.sql("SELECT 1 AS one"))
+        return read(place, info)
+
+    monkeypatch.setattr(kept_results, "read_rows", meanwhile)
+    if replaced:
+        assert store.result("x")["one"] == [1]
+    else:
+        with pytest.raises(NotFoundError, match='No result "x"'):
+            store.result("x")
+
+
+def test_what_is_no_result_does_not_keep_the_others_from_being_listed_and_asked_about(store, root):
+    repstore.save_result(store, "x", norms(store))
+    (root / "results" / "folder" / "result.json").mkdir(parents=True)
+    (root / "results" / "file").write_text("of somebody else")
+    assert store.results()["name"] == store.sql("FROM results")["name"] == ["x"]
+    with pytest.raises(StoreDamagedError, match="Is a directory"):
+        store.result("folder")
+    with pytest.raises(NotFoundError, match="Known: x"):
+        store.result("file")
+    assert not any(row["problem"] == "damaged" for row in repstore.verify(root))
 
 
 def test_a_file_of_somebody_else_is_left_where_it_is(store, root):

@@ -17,7 +17,9 @@ from mixing import arrays_of, put_mix
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import StoreDamagedError
+from repstore.errors import StoreDamagedError, StoreNotFoundError, StoreVersionError
+from repstore.schemas import FORMAT_VERSION
+from repstore.storage.files import write_json
 
 N_WORDS, D_MODEL = 80, 6
 LAYERS = random_layers(N_WORDS, D_MODEL, 3)
@@ -130,6 +132,18 @@ def test_vectors_whose_files_are_gone_say_so(tmp_path):
     next(root.glob("runs/*/parts/part-00001.parquet")).unlink()
     with pytest.raises(StoreDamagedError, match=r"part-00001\.parquet"):
         pickle.loads(pickled)
+
+
+def test_a_store_that_is_gone_or_newer_elsewhere_is_not_taken_for_an_empty_one(tmp_path):
+    root = build(tmp_path / "store")
+    with repstore.open(root) as store:
+        pickled = pickle.dumps(store)
+    write_json(root / "store.json", {"format_version": FORMAT_VERSION + 1})
+    with pytest.raises(StoreVersionError, match="Upgrade repstore"):
+        pickle.loads(pickled).runs()
+    root.rename(tmp_path / "moved")
+    with pytest.raises(StoreNotFoundError, match="any more"):
+        pickle.loads(pickled).runs()
 
 
 def in_fork(work: Callable[[], object]) -> Any:

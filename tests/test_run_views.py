@@ -70,6 +70,14 @@ def test_layers_are_found_by_number_from_either_end_by_slice_and_by_mix(store):
     assert not any(key in run for key in (5, -6, "mix:y", "all", "8", 1.0, None, store.run("m/parts")[2]))
 
 
+def test_a_mix_of_the_same_run_in_another_store_is_not_in_a_run_without_it(store, tmp_path):
+    with repstore.open(build_store(tmp_path / "store", CORPUS, RUNS[1:2])) as other:
+        run = store.run("m/whole")
+        assert other.run()[2] in run
+        assert run[2] in other.run()
+        assert run["mix:x"] not in other.run()
+
+
 @pytest.mark.parametrize(
     ("key", "error"),
     [
@@ -153,6 +161,25 @@ def test_nothing_is_copied_until_rows_are_asked_for(store, name):
     assert is_mapped(layer[5:20])
     assert not layer[5:20].flags.writeable
     assert layer[[5, 6]].flags.writeable
+
+
+@pytest.mark.parametrize("of", ["stored in parts", "mix", "transformed"])
+def test_no_view_of_what_is_kept_in_memory_can_be_written_to(store, of):
+    layer = {
+        "stored in parts": lambda: store.run("m/parts")[1],
+        "mix": lambda: store.run("m/whole")["mix:x"],
+        "transformed": lambda: store.transformed("t").run("m/whole")[1],
+    }[of]()
+    before = layer.to_numpy()
+    vectors = layer.vectors
+    for view in (vectors.values, vectors[:], vectors[2:5], vectors[:, 1], np.asarray(layer), *vectors.blocks):
+        if view.flags.writeable:
+            view[...] = 7
+    np.testing.assert_array_equal(layer, before)
+    np.testing.assert_array_equal(vectors.values, before)
+    mine = layer.to_numpy()
+    mine[...] = 7
+    np.testing.assert_array_equal(layer, before)
 
 
 @pytest.mark.parametrize("name", ["m/parts", "m/whole"])

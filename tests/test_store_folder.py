@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from folders import files_of
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
@@ -159,8 +160,13 @@ def test_where_no_store_is_the_error_says_how_to_make_one(tmp_path, path):
 
 def test_a_store_of_a_newer_version_is_refused(root):
     write_json(root / "store.json", {"format_version": FORMAT_VERSION + 1})
-    with pytest.raises(StoreVersionError, match=f"has format {FORMAT_VERSION + 1}; .* Upgrade repstore"):
-        repstore.open(root)
+    (root / "results").mkdir()
+    (root / "results" / "new").write_text("of which this version knows nothing")
+    before = files_of(root)
+    for ask in (repstore.open, repstore.verify, repstore.repair, repstore.migrate, repstore.list_indexes):
+        with pytest.raises(StoreVersionError, match=f"has format {FORMAT_VERSION + 1}; .* Upgrade repstore"):
+            ask(root)
+    assert files_of(root) == before
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format_version": "one"}', "\udcff"])
@@ -192,6 +198,11 @@ def test_a_path_that_duckdb_would_read_as_a_pattern_is_refused(root):
     for name in ("sto*re", "store?"):
         with pytest.raises(StoreError, match="as a pattern"):
             repstore.open(shutil.copytree(root, root.with_name(name)))
+
+
+def test_a_path_that_is_not_utf_8_is_refused(root):
+    with pytest.raises(StoreError, match=r"st\\udcff.* not UTF-8"):
+        repstore.open(root.rename(root.with_name("st\udcff")))
 
 
 def test_info_counts_the_bytes_of_all_parts(root):

@@ -107,6 +107,8 @@ def read_json(path: Path) -> dict[str, Any]:
         intact = text == _text(value)
     except FileNotFoundError:
         raise StoreDamagedError(f'{path} is missing. Run "repstore verify".') from None
+    except OSError as error:
+        raise StoreDamagedError(f'{path} cannot be read: {error.strerror}. Run "repstore verify".') from None
     except (ValueError, KeyError, TypeError):
         intact = False
     if not intact:

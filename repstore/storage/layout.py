@@ -117,7 +117,7 @@ class Layout:
         """The results that count, in order of their names: those with a file that says so."""
         names = sorted(path.name for path in self.results.glob("*"))
         found = [self.result(name) for name in names if FROZEN_NAME.fullmatch(name)]
-        return [one for one in found if one.info.exists()]
+        return [one for one in found if one.info.is_file()]
 
 
 @dataclass(frozen=True, slots=True)

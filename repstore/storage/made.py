@@ -15,7 +15,7 @@ import numpy as np
 from repstore.errors import StoreError
 from repstore.spec import LayerKey
 from repstore.storage.processes import of_process
-from repstore.storage.vectors import LayerVectors
+from repstore.storage.vectors import LayerVectors, read_only
 
 IN_MEMORY = 64 << 20
 """Bytes up to which a made layer is held in memory; a larger one is in a temporary file, mapped."""
@@ -62,7 +62,10 @@ class MadeLayer(LayerVectors, ABC):
 
     @property
     def values(self) -> np.ndarray:
-        """All rows as one matrix, in memory or in a temporary file. *Shape:* (n_words, d_model), float32."""
+        """All rows as one matrix, in memory or in a temporary file.
+
+        *Shape:* (n_words, d_model), float32, read-only.
+        """
         with self._turn:
             if not self._is_made:
                 vars(self)["_values"] = self._all()
@@ -100,7 +103,7 @@ class MadeLayer(LayerVectors, ABC):
             for start in range(0, n_words, ROWS_AT_ONCE)
         )
         if n_bytes <= IN_MEMORY:
-            return np.concatenate(list(made))
+            return read_only(np.concatenate(list(made)))
         folder = "a temporary folder"
         try:
             folder = tempfile.gettempdir()

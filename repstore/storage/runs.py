@@ -78,16 +78,30 @@ def open_store(root: Path) -> Layout:
     layout = Layout(root)
     if not layout.marker.exists():
         raise StoreNotFoundError(f'No store at {root}. Make one with "repstore ingest".')
-    version = format_of(layout)
-    if version > FORMAT_VERSION:
-        raise StoreVersionError(
-            f"{root} has format {version}; this repstore reads up to {FORMAT_VERSION}. Upgrade repstore."
-        )
+    check_not_newer(layout)
     return layout
 
 
+def check_not_newer(layout: Layout) -> None:
+    """Refuse a store of which this version of repstore cannot know what belongs to it.
+
+    Raises:
+        StoreVersionError: it was written by a newer version.
+        StoreDamagedError: its marker does not say by which.
+    """
+    version = format_of(layout)
+    if version > FORMAT_VERSION:
+        raise StoreVersionError(
+            f"{layout.root} has format {version}; this repstore reads up to {FORMAT_VERSION}. "
+            "Upgrade repstore."
+        )
+
+
 def _check_path(root: Path) -> None:
-    if set("*?") & set(str(root.absolute())):
+    path = str(root.absolute())
+    if path.encode(errors="replace").decode() != path:
+        raise StoreError(f"{path!a} has bytes in it that are not UTF-8, which DuckDB cannot read. Rename it.")
+    if set("*?") & set(path):
         raise StoreError(f"{root} has * or ? in its path, which DuckDB reads as a pattern. Rename it.")
 
 

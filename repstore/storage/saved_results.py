@@ -61,25 +61,33 @@ class SavedResult:
 def as_json(value: Any) -> Any:
     """A value as JSON can hold it: the same for the same value, in whatever process.
 
-    Vectors are told by their digest, what is not finite and what JSON does not know by its text.
+    Arrays of numbers are told by their digest, what is not finite and what JSON does not know by its text.
     """
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(
+        value, str
+    ):  # what no file of UTF-8 can hold, such as half a character of a file's name, escaped
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, np.generic):
         return as_json(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, np.ndarray):
+        if (
+            value.dtype.kind not in "biufc"
+        ):  # text, say, or objects, whose bytes are where they stand in memory
+            return as_json(value.tolist())
         data = np.ascontiguousarray(value)
         kind = {"shape": list(data.shape), "dtype": str(data.dtype)}
         return kind | {"sha256": sha256(data.tobytes()).hexdigest()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): as_json(one) for key, one in value.items()}
+        return {as_json(str(key)): as_json(one) for key, one in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, bytes | PurePath):
         return [as_json(one) for one in (sorted(value) if isinstance(value, Set) else value)]
-    return str(value) if isinstance(value, PurePath | Decimal | date) else repr(value)
+    return as_json(str(value) if isinstance(value, PurePath | Decimal | date) else repr(value))
 
 
 def parquet_of(table: pa.Table, about: Mapping[str, Any] | None) -> memoryview:

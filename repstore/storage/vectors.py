@@ -43,9 +43,9 @@ class LayerVectors(ArrayOfRows):
     def values(self) -> np.ndarray:
         """All rows as one matrix: a view of the mapped file if the run has one part, else a copy in memory.
 
-        *Shape:* (n_words, d_model), float16, or float32 if any part of the layer is.
+        *Shape:* (n_words, d_model), float16, or float32 if any part of the layer is; read-only.
         """
-        return self.blocks[0] if len(self.blocks) == 1 else np.concatenate(self.blocks)
+        return self.blocks[0] if len(self.blocks) == 1 else read_only(np.concatenate(self.blocks))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -234,6 +234,12 @@ def _mapped(layer: int, word_ids: np.ndarray, parts: Sequence[PartFile]) -> Laye
 
 def _word_ids(parts: Sequence[PartFile]) -> np.ndarray:
     return np.concatenate([part.word_ids for part in parts])
+
+
+def read_only(matrix: np.ndarray) -> np.ndarray:
+    """The same matrix, which is kept for others and so cannot be written to, nor any view of it."""
+    matrix.flags.writeable = False
+    return matrix
 
 
 def rows_of(known: np.ndarray, word_ids: np.ndarray) -> np.ndarray:

@@ -12,14 +12,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from repstore.errors import QueryError, StoreDamagedError, StoreError
+from repstore.errors import QueryError, StoreDamagedError, StoreError, StoreNotFoundError
 from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog.filling import fill
 from repstore.storage.catalog.refusals import in_few_words
 from repstore.storage.catalog.statements import check_condition
 from repstore.storage.layout import Layout
 from repstore.storage.processes import of_process
-from repstore.storage.runs import format_of
+from repstore.storage.runs import check_not_newer, format_of
 
 CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
 
@@ -50,7 +50,11 @@ class Catalog:
 
     @of_process
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        layout, connection = self._layout, duckdb.connect(":memory:")
+        layout = self._layout
+        if not layout.catalog.exists() and not layout.marker.exists():
+            raise StoreNotFoundError(f"No store at {layout.root} any more. Open it where it is now.")
+        check_not_newer(layout)
+        connection = duckdb.connect(":memory:")
         self._opened.append(connection)
         try:
             if layout.catalog.exists() and format_of(layout) == FORMAT_VERSION:
