@@ -101,8 +101,9 @@ def did_you_mean(asked: str, known: Iterable[str]) -> str:
     folded: dict[str, str] = {}
     for name in names:
         folded.setdefault(name.casefold(), name)
+    swapped = (name for name in names if sorted(name) == sorted(asked))  # letters in another order
     close = difflib.get_close_matches(asked, names, n=1)
-    alike = folded.get(asked.casefold()) or next(iter(close), None)
+    alike = folded.get(asked.casefold()) or next(iter([*swapped, *close]), None)
     if alike is None:
         close = difflib.get_close_matches(asked.casefold(), folded, n=1)
         alike = folded[close[0]] if close else None

@@ -129,7 +129,7 @@ MISUSED = {
     "no such search": (["neighbors", "STORE", "bank", "--search", "fast"], "fast"),
     "no such kind of index": (["index", "build", "STORE", "--kind", "pq"], "pq"),
     "no size": (["index", "build", "STORE", "--memory", "much"], "2GB"),
-    "no query": (["sql", "STORE"], "Missing argument"),
+    "no query to save": (["sql", "STORE", "--save", "x"], "--save keeps the result of one query"),
     "no model": (["ingest", "text:a.txt", "STORE"], "--model"),
 }
 BAD_LAYERS = ["", "x", "1,", ",1", "1-", "-1", "1-x", "1--2", "1.5", "5-3", "all,1", "1 2", "²"]

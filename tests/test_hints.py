@@ -31,12 +31,13 @@ def test_a_name_in_other_case_is_meant_whatever_else_there_is(names, data):
         ("bank", ["BANK", "bang"], 'Did you mean "BANK"?'),
         ("BNAK", ["bank", "spring"], 'Did you mean "bank"?'),
         ("bnak", ["Bank", "spring"], 'Did you mean "Bank"?'),
+        ("bnak", ["bark", "bank", "bunk"], 'Did you mean "bank"?'),
         ("", ["a", "b"], "Known: a, b."),
         ("zzz", list("abcdefghij"), "Known: a, b, c, d, e, f, g, h, and more."),
         ("zzz", [], "There are none."),
     ],
 )
-def test_case_counts_less_than_letters(asked, known, said):
+def test_case_counts_less_than_letters_and_their_order_less_than_others(asked, known, said):
     assert did_you_mean(asked, known) == said
 
 
