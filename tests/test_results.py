@@ -294,3 +294,8 @@ def test_a_terminal_shows_every_cell_whole_however_narrow_it_is(width, monkeypat
     printed = capsys.readouterr().out
     for cell in (*row, "smollm2/repeat", "0.766", "0.102", "[bank]"):
         assert cell in printed.split() or cell in printed
+
+
+def test_rows_come_in_order_however_they_are_stored():
+    table = pa.concat_tables([pa.table({"n": range(start, start + 1500)}) for start in (0, 1500)])
+    assert [row["n"] for row in ResultTable(table, "Numbers")] == list(range(3000))

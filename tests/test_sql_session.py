@@ -241,6 +241,21 @@ def test_a_store_that_answers_another_thread_is_not_closed(root):
         store.sql("SELECT 1")
 
 
+def test_a_store_whose_memory_a_query_has_taken_is_not_damaged(store, monkeypatch):
+    catalog = store._catalog
+    monkeypatch.setattr(catalog, "_connection", TakenMemory())
+    with pytest.raises(StoreError, match="leaves no memory to read") as refused:
+        store.words(lemma="bank")
+    assert not isinstance(refused.value, StoreDamagedError)
+
+
+class TakenMemory:
+    """A connection to a DuckDB all of whose memory another query holds."""
+
+    def sql(self, *_: object, **__: object) -> None:
+        raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
+
+
 def test_a_catalog_that_lacks_a_table_is_damaged(root, tmp_path):
     shutil.copytree(root, tmp_path / "store")
     with duckdb.connect(str(tmp_path / "store" / "catalog.duckdb")) as connection:

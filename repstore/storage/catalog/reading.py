@@ -111,13 +111,18 @@ class Catalog:
         """Within, what DuckDB refuses is no fault of a user's SQL.
 
         Raises:
-            StoreError: the store is closed.
+            StoreError: the store is closed, or a query of another thread has all memory that it may take.
             StoreDamagedError: the catalog is not as it was written.
         """
         try:
             yield
         except duckdb.ConnectionException:
             raise self.closed() from None
+        except duckdb.OutOfMemoryException:
+            raise StoreError(
+                f"A query in SQL leaves no memory to read {self._layout.catalog}. Allow it more, or ask "
+                "again when it has ended."
+            ) from None
         except duckdb.Error as error:
             raise StoreDamagedError(
                 f'{self._layout.catalog} is damaged ({error}). Rebuild it with "repstore repair".'
