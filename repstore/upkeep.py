@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
-from repstore.errors import StoreNotFoundError
+from repstore.errors import StoreDamagedError, StoreNotFoundError
 from repstore.results import ResultTable
 from repstore.storage import migration
 from repstore.storage import repair as mending
 from repstore.storage import verify as verification
 from repstore.storage.layout import Layout
 from repstore.storage.lock import holding
-from repstore.storage.runs import open_store
+from repstore.storage.runs import check_not_newer, open_store
 
 
 def verify(path: str | Path, *, progress: Callable[[str], None] = lambda _: None) -> ResultTable:
@@ -28,6 +29,9 @@ def verify(path: str | Path, *, progress: Callable[[str], None] = lambda _: None
         One row per finding: path, problem (damaged, missing, stale, incomplete, unfinished, foreign, writing)
         and detail; none is good. An incomplete run waits for its ingest to be resumed; unfinished and foreign
         files do no harm; while another process is writing, only what is committed is judged.
+
+    Raises:
+        StoreNotFoundError, StoreVersionError: there is no store, or it is of a newer format.
     """
     layout = _layout(path)
     found = [
@@ -46,6 +50,7 @@ def repair(path: str | Path) -> list[str]:
         What was done and what is left to do, a line each.
 
     Raises:
+        StoreNotFoundError, StoreVersionError: there is no store, or it is of a newer format.
         StoreLockedError: another process is writing to the store.
         StoreError: ``store.json`` itself is damaged.
     """
@@ -72,8 +77,10 @@ def migrate(path: str | Path) -> list[str]:
 
 
 def _layout(path: str | Path) -> Layout:
-    """The store at `path`, even if its marker is lost."""
+    """The store at `path`, even if its marker is lost or damaged, but none whose files cannot be judged."""
     layout = Layout(Path(path).absolute())
     if not any(place.exists() for place in (layout.marker, layout.runs, layout.corpora)):
         raise StoreNotFoundError(f'No store at {path}. Make one with "repstore ingest".')
+    with suppress(StoreDamagedError):  # which is a finding
+        check_not_newer(layout)
     return layout

@@ -157,10 +157,14 @@ def test_where_no_store_is_the_error_says_how_to_make_one(tmp_path, path):
         repstore.open(tmp_path / path)
 
 
-def test_a_store_of_a_newer_version_is_refused(root):
+@pytest.mark.parametrize("do", [repstore.open, repstore.verify, repstore.repair, repstore.migrate])
+def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(root, do):
     write_json(root / "store.json", {"format_version": FORMAT_VERSION + 1})
+    (root / "runs" / "new-in-that-version").write_text("foreign")
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     with pytest.raises(StoreVersionError, match=f"has format {FORMAT_VERSION + 1}; .* Upgrade repstore"):
-        repstore.open(root)
+        do(root)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format_version": "one"}', "\udcff"])

@@ -78,12 +78,22 @@ def open_store(root: Path) -> Layout:
     layout = Layout(root)
     if not layout.marker.exists():
         raise StoreNotFoundError(f'No store at {root}. Make one with "repstore ingest".')
+    check_not_newer(layout)
+    return layout
+
+
+def check_not_newer(layout: Layout) -> None:
+    """Refuse a store whose files this version does not know.
+
+    Raises:
+        StoreVersionError: it was written by a newer version of repstore.
+    """
     version = format_of(layout)
     if version > FORMAT_VERSION:
         raise StoreVersionError(
-            f"{root} has format {version}; this repstore reads up to {FORMAT_VERSION}. Upgrade repstore."
+            f"{layout.root} has format {version}; this repstore reads up to {FORMAT_VERSION}. "
+            "Upgrade repstore."
         )
-    return layout
 
 
 def _check_path(root: Path) -> None:
