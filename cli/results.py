@@ -8,10 +8,16 @@ from typing import Annotated
 
 import typer
 
+from repstore.cli.completing import complete_result
 from repstore.cli.options import FormatOption, PlotOption, StorePath, drawable, names_of, open_store
 from repstore.cli.render import say_removed, show
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the result, such as wic-base.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", autocompletion=complete_result, help="Name of the result, such as wic-base."
+    ),
+]
 
 results = typer.Typer(no_args_is_help=True)
 
@@ -57,8 +63,13 @@ def show_(
 @results.command()
 def diff(
     store: StorePath,
-    a: Annotated[str, typer.Argument(metavar="A", help="Name of a result.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Name of the result that is compared with it.")],
+    a: Annotated[str, typer.Argument(metavar="A", autocompletion=complete_result, help="Name of a result.")],
+    b: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", autocompletion=complete_result, help="Name of the result that is compared with it."
+        ),
+    ],
     on: Annotated[
         list[str] | None,
         typer.Option(help="Columns by which rows are matched, with commas between; found unless given."),
