@@ -43,7 +43,7 @@ docs: $(READY)
 # docs/tour.ipynb anew, with what it shows.
 tour: demo
 	$(BIN)/python tests/tour.py .
-	rm -f wic.png trajectory.png layers.png wic.parquet
+	rm -f wic.png trajectory.png layers.png
 
 pages: demo
 	REPSTORE_TEST_DEMO=$(CURDIR)/demo $(BIN)/pytest tests/test_pages.py tests/test_tour.py

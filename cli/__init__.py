@@ -28,6 +28,9 @@ def _run() -> None:
 
     command = get_command(app)
     if "_REPSTORE_COMPLETE" in os.environ:  # a shell asks what could stand next; this answers, and exits
-        command.main(prog_name="repstore")
+        from repstore.cli.completing import words_of_bash
+
+        with words_of_bash(os.environ):
+            command.main(prog_name="repstore")
     with command.make_context("repstore", sys.argv[1:]) as ctx:
         command.invoke(ctx)

@@ -6,8 +6,11 @@ Whatever goes wrong (no store yet, a damaged one), nothing is offered and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,29 @@ OFFERED = 100
 """Most words of a text that are offered at once."""
 
 BEGINNING = "SELECT DISTINCT {column} FROM {table} WHERE starts_with({column}, ?) ORDER BY 1 LIMIT ?"
+
+
+@contextmanager
+def words_of_bash(env: MutableMapping[str, str]) -> Iterator[None]:
+    """Within, a line of bash has the words that were typed: it takes ":" and "@" for words of their own.
+
+    It also replaces no more than what follows the last of them, so of an answer only that is told.
+    """
+    if env["_REPSTORE_COMPLETE"] != "complete_bash":
+        yield
+        return
+    pieces = env["COMP_WORDS"].split("\n")[: int(env["COMP_CWORD"]) + 1]
+    line = re.sub(r"\n([:@]+)(\n|$)", r"\1", "\n".join(pieces))
+    env["COMP_WORDS"], env["COMP_CWORD"] = line, str(line.count("\n"))
+    typed = re.match(r"(.*[:@])?", line.rpartition("\n")[2])
+    assert typed is not None
+    stdout = sys.stdout
+    with redirect_stdout(io.StringIO()) as offered:
+        try:
+            yield
+        finally:  # which it is left by, as answering ends the program
+            names = [name.removeprefix(typed[0]) for name in offered.getvalue().splitlines()]
+            print(*names, sep="\n", file=stdout)
 
 
 def _offering(found: Found) -> Completer:
@@ -80,6 +106,11 @@ def _layers(ctx: typer.Context, layout: Layout) -> Iterator[str]:
 
 def _kept_names(ctx: typer.Context, layout: Layout, kind: FrozenKind) -> list[str]:
     return sorted({one.name for run, _ in _asked(ctx, layout) for one in run.all_frozen(kind)})
+
+
+def _results(_: typer.Context, layout: Layout) -> Iterator[str]:
+    """Names of the results that are kept."""
+    yield from (place.name for place in layout.all_results())
 
 
 def _asked(ctx: typer.Context, layout: Layout) -> list[tuple[RunLayout, dict[str, Any]]]:

@@ -35,7 +35,7 @@ NEEDED_FOR = {
     "encode": "ingest, audit, reproduce, demo, neighbors --encode",
     "train": "probe mlp, probe structural, mix fit, transform fit --kind select",
     "plot": "--plot",
-    "exchange": "formats of other programs: anndata, HDF5, datasets",
+    "exchange": "export to .h5ad and datasets, import from NeuroX",
 }
 """What users miss without each extra; the others are for who works on repstore itself."""
 

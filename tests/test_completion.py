@@ -38,7 +38,7 @@ def offered(store, monkeypatch):
     def offered(line: str) -> list[str]:
         words = line.replace("STORE", str(store)).split(" ")
         monkeypatch.setenv("_REPSTORE_COMPLETE", "complete_bash")
-        monkeypatch.setenv("COMP_WORDS", " ".join(words))
+        monkeypatch.setenv("COMP_WORDS", "\n".join(words))
         monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
         outcome = command()
         assert (outcome.code, outcome.err) == (0, "")
@@ -94,7 +94,23 @@ def test_mixes_and_probes_are_offered_by_their_names(offered, store):
             file.write_text("{}")
     assert offered("repstore mix drop STORE ") == ["wic"]
     assert offered("repstore probe apply STORE ") == ["pos"]
-    assert offered("repstore compare STORE --layers mix:") == ["mix:wic"]
+    assert offered("repstore compare STORE --layers mi") == ["mix:wic"]
+    for split_by_bash in ("mix :", "mix : w"):
+        assert offered(f"repstore compare STORE --layers {split_by_bash}") == ["wic"]
+
+
+@pytest.mark.parametrize("split_by_bash", ["m/base @", "m/base @ o", "m/repeat,m/base @ o"])
+def test_of_a_name_that_bash_splits_only_the_last_piece_is_offered(offered, split_by_bash):
+    assert "other" in offered(f"repstore compare STORE --runs {split_by_bash}")
+
+
+def test_results_are_offered_by_their_names(offered, store):
+    with repstore.open(store) as opened:
+        for name in ("norms", "words"):
+            repstore.save_result(store, name, opened.words(lemma="bank"))
+    for command_ in ("show", "plot", "drop", "diff", "diff STORE norms"):
+        line = f"repstore results {command_}" + ("" if "STORE" in command_ else " STORE")
+        assert offered(f"{line} ") == ["norms", "words"]
 
 
 def test_results_are_offered_by_their_names(offered, store):
@@ -120,7 +136,7 @@ def test_where_no_store_is_nothing_is_offered_and_nothing_is_said(tmp_path, offe
 
 def test_names_of_runs_are_offered_without_the_libraries_that_read_vectors(store):
     report = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
-    line = f"repstore probe wic {store} --layers "
+    line = f"repstore\nprobe\nwic\n{store}\n--layers\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{report}from repstore.cli import main; main()"],
         capture_output=True,
