@@ -108,11 +108,6 @@ def _kept_names(ctx: typer.Context, layout: Layout, kind: FrozenKind) -> list[st
     return sorted({one.name for run, _ in _asked(ctx, layout) for one in run.all_frozen(kind)})
 
 
-def _results(_: typer.Context, layout: Layout) -> Iterator[str]:
-    """Names of the results that are kept."""
-    yield from (place.name for place in layout.all_results())
-
-
 def _asked(ctx: typer.Context, layout: Layout) -> list[tuple[RunLayout, dict[str, Any]]]:
     given = ctx.params.get("run")
     wanted = [given] if isinstance(given, str) else given or []

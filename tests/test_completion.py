@@ -105,15 +105,6 @@ def test_of_a_name_that_bash_splits_only_the_last_piece_is_offered(offered, spli
 
 
 def test_results_are_offered_by_their_names(offered, store):
-    with repstore.open(store) as opened:
-        for name in ("norms", "words"):
-            repstore.save_result(store, name, opened.words(lemma="bank"))
-    for command_ in ("show", "plot", "drop", "diff", "diff STORE norms"):
-        line = f"repstore results {command_}" + ("" if "STORE" in command_ else " STORE")
-        assert offered(f"{line} ") == ["norms", "words"]
-
-
-def test_results_are_offered_by_their_names(offered, store):
     rows = repstore.ResultTable(pa.table({"layer": [0]}), "Layers")
     for name in ("wic-base", "wic-repeat"):
         repstore.save_result(store, name, rows)
