@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from repstore.corpus.source import Place
 from repstore.errors import CorpusError
-from repstore.importing.source import Request, Source, from_rows, name_of
+from repstore.importing.source import Request, Source, files_of, from_rows, name_of
 from repstore.importing.words import place_words, read_parquet_words
 
 VECTOR = "vector"
@@ -28,10 +28,16 @@ BUFFER = 1 << 20
 
 def open_columns(path: Path, request: Request) -> Source:
     """A Parquet file, or a folder of them in the order of their names."""
-    files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
+    files = files_of(path)
     if not files:
         raise CorpusError(f"{path} has no file .parquet in it. Give a file, or a folder of some.")
     names = _columns(files[0])
+    for other in files[1:]:
+        if (found := _columns(other)) != names:
+            raise CorpusError(
+                f"{other} has vectors in {', '.join(found)}, and {files[0]} in {', '.join(names)}. "
+                "Expected the same columns in all files."
+            )
     d_model = _width(files[0], names[0])
     placed = place_words(read_parquet_words(files), request, f"parquet:{path}")
     return Source(

@@ -49,8 +49,9 @@ def open_neurox(path: Path, request: Request) -> Source:
 
     def open_(corpus: CorpusInfo, _: Tell) -> Opened:
         if known is None:
-            return Opened(_Tokens(file, sentences).block)
-        return Opened(_Matched(file, sentences, shape, request.layout.corpus(corpus.corpus_id)).block)
+            return Opened(_Tokens(file, sentences).block, corpus.n_words)
+        files = request.layout.corpus(corpus.corpus_id)
+        return Opened(_Matched(file, sentences, shape, files).block, corpus.n_words)
 
     return Source(
         name=name_of(path),
@@ -58,7 +59,7 @@ def open_neurox(path: Path, request: Request) -> Source:
         words=request.words,
         layers=tuple(f"[{layer}]" for layer in range(n_layers)),
         d_model=d_model,
-        pattern="[layer, token]",
+        pattern="[layer, token]" if known is None else "[layer, tokens]",
         lacking="no_vector",
         corpus=known or _corpus(path, sentences),
         open=open_,
@@ -135,9 +136,11 @@ class _File:
 
     def _tokens(self, key: str, sentence: str | None) -> tuple[str, ...]:
         shape = tuple(getattr(self._file[key], "shape", ()))
-        if len(shape) not in (2, 3):
+        kind = getattr(self._file[key], "dtype", np.dtype(object))
+        if len(shape) not in (2, 3) or 0 in (*shape[:-2], shape[-1]) or kind.kind not in "iuf":
             raise CorpusError(
-                f'{self.path}: dataset "{key}" has the shape {shape}. Expected (n_layers, n_tokens, d_model).'
+                f'{self.path}: dataset "{key}" has the shape {shape}, of {kind}. '
+                "Expected numbers, (n_layers, n_tokens, d_model)."
             )
         if sentence is None:
             raise CorpusError(f'{self.path}: nothing says which sentence dataset "{key}" is of.')
@@ -187,15 +190,16 @@ class _Tokens:
 
 
 class _Matched:
-    """Words of a corpus whose texts are among the sentences, blanks aside."""
+    """Words of a corpus whose texts are among the sentences: as they are, or else blanks aside."""
 
     def __init__(
         self, file: _File, sentences: Sequence[Sentence], shape: tuple[int, int], files: CorpusLayout
     ) -> None:
         self._file, self._shape, self._files = file, shape, files
         self._by_text: dict[str, Sentence] = {}
-        for sentence in sentences:
-            self._by_text.setdefault("".join(sentence.tokens), sentence)
+        for between in (" ", ""):
+            for sentence in sentences:
+                self._by_text.setdefault(between.join(sentence.tokens), sentence)
 
     def block(self, start: int, stop: int) -> Block:
         """Of each word, the mean of the tokens that overlap it."""
@@ -203,12 +207,17 @@ class _Matched:
         places: list[int] = []
         found: list[np.ndarray] = []
         for n, (text, spans) in enumerate(zip(of_text, words["spans"].to_pylist(), strict=True)):
-            sentence = self._by_text.get("".join(texts[text].split()))
+            sentence = self._sentence(texts[text])
             if sentence is not None and (tokens := overlapping(texts[text], spans, sentence.tokens)):
                 places.append(n)
                 found.append(self._file.vectors(sentence.key)[:, tokens].mean(axis=1, dtype=np.float32))
         layers = np.stack(found, axis=1) if found else np.empty((*self._shape[:1], 0, *self._shape[1:]))
         return Block(np.array(places, np.int64), list(layers))
+
+    def _sentence(self, text: str) -> Sentence | None:
+        """That of a text. "the rapist" is not "therapist", unless there is no other."""
+        stretches = text.split()
+        return self._by_text.get(" ".join(stretches)) or self._by_text.get("".join(stretches))
 
 
 def overlapping(text: str, spans: Sequence[Span], tokens: Sequence[str]) -> list[int]:

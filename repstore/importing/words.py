@@ -25,6 +25,8 @@ from repstore.errors import CorpusError
 from repstore.importing.source import Request
 from repstore.schemas import ID_STRIDE, WORD_ID
 from repstore.spec import CorpusInfo, Span, Text, Word
+from repstore.storage.corpora import ROWS, read_words_with_texts
+from repstore.storage.layout import CorpusLayout
 
 OF_TEXTS = ("text", "char_start", "char_end")
 NUMBERED = (WORD_ID, "position", "char_start", "char_end")
@@ -42,6 +44,9 @@ COLUMNS = (
     "spans",
 )
 EXPECTED = f"{WORD_ID}, or {', '.join(OF_TEXTS)}"
+
+SHOWN = 60
+"""Characters of a value that an error shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,9 @@ def place_words(given: WordTable, request: Request, source: str) -> Placed:
         word_ids = _ids(given)
         corpus = request.of_ids(word_ids)
         if corpus is not None:
-            return Placed(corpus, _rows_of_ids(given, word_ids, corpus))
+            rows = _rows_of_ids(given, word_ids, corpus)
+            _check_same(given, rows, request.layout.corpus(corpus.corpus_id))
+            return Placed(corpus, rows)
     if set(OF_TEXTS) <= given.columns.keys() and request.corpus is None:
         texts, rows = _texts(given)
         name = given.path.stem
@@ -135,16 +142,43 @@ def _rows_of_ids(given: WordTable, word_ids: np.ndarray, corpus: CorpusInfo) -> 
     return rows
 
 
+def _check_same(given: WordTable, rows: np.ndarray, files: CorpusLayout) -> None:
+    """Compare what else a table says of words with the corpus that their ids are of.
+
+    Ids tell corpora apart by five digits, so those of another store may seem to be of this one.
+
+    Raises:
+        CorpusError: it says something else.
+    """
+    said = [name for name in (*OF_TEXTS, "form") if name in given.columns]
+    for start in range(0, len(rows) if said else 0, ROWS):
+        here = rows[start : start + ROWS]
+        words, texts, of_text = read_words_with_texts(files, start, start + len(here))
+        for name in said:
+            known = [texts[n] for n in of_text] if name == "text" else words[name].to_pylist()
+            for place in np.flatnonzero(here >= 0).tolist():
+                row = int(here[place])
+                value = given.columns[name][row]
+                if value is not None and value != known[place]:
+                    problem = f"{name} {_short(value)}, and of this {WORD_ID} it is {_short(known[place])}"
+                    raise given.place(row).refuse(problem, "words of this store: ids of another are not its")
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+
+
 def _texts(given: WordTable) -> tuple[Callable[[], Iterator[Text]], np.ndarray]:
     """The texts in the order in which they first come, each with its words in order, and the row of each.
 
-    Rows of one text are those of one ``text_id``, or else of the same text, split and language.
+    Rows of one text are those of one ``text_id``, or where there is none, of the same text, split and language.
     """
     columns = [given.columns.get(name) or [None] * len(given) for name in ("text", "split", "language")]
-    keys = given.columns.get("text_id") or list(zip(*columns, strict=True))
+    text_ids = given.columns.get("text_id") or [None] * len(given)
     of_text: dict[Any, list[int]] = {}
-    for row, key in enumerate(keys):
-        rows = of_text.setdefault(key, [])
+    for row, (text_id, *said) in enumerate(zip(text_ids, *columns, strict=True)):
+        rows = of_text.setdefault(tuple(said) if text_id is None else text_id, [])
         rows.append(row)
         if columns[0][row] != columns[0][rows[0]]:
             problem = f"another text than at {given.lines[rows[0]]} for the same text_id"
@@ -195,7 +229,8 @@ def _spans(at: Place, given: Any, start: int, end: int) -> tuple[Span, ...]:
     if given is None:
         return ()
     try:
-        spans = tuple((int(first), int(last)) for first, last in given)
+        read = json.loads(given) if isinstance(given, str) else given
+        spans = tuple((int(first), int(last)) for first, last in read)
     except (TypeError, ValueError):
         spans = ()
     flat = [end for span in spans for end in span]
@@ -254,18 +289,7 @@ def _cells(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     known = [name.strip() for name in header if name.strip() in COLUMNS]
     for at, row in table(path, known, delimiter=delimiter):
         cells = {name: unquoted(row[name]) if delimiter == "\t" else row[name] for name in known}
-        yield at, {name: _cell(at, name, cell) for name, cell in cells.items()}
-
-
-def _cell(at: Place, name: str, given: str) -> Any:
-    if not given.strip():
-        return None
-    if name == "spans":
-        try:
-            return json.loads(given)
-        except ValueError:
-            raise at.refuse(f'spans "{given}"', "them as [[0, 4], [9, 12]]") from None
-    return given
+        yield at, {name: cell if cell.strip() else None for name, cell in cells.items()}
 
 
 def _records(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
