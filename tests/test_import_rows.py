@@ -19,7 +19,7 @@ from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small
 import repstore
 from repstore.errors import ArgumentError, CorpusError
 from repstore.importing import columns
-from repstore.importing.words import read_words
+from repstore.importing.tables import read_words
 from repstore.schemas import ID_STRIDE
 from repstore.spec import Text, Word
 

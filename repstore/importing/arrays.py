@@ -8,7 +8,8 @@ import numpy as np
 
 from repstore.errors import ArgumentError, CorpusError
 from repstore.importing.source import Request, Source, from_rows, name_of
-from repstore.importing.words import place_words, read_words
+from repstore.importing.tables import read_words
+from repstore.importing.words import place_words
 from repstore.spec import Axes
 
 SHAPES = "(n_words, d_model), (n_layers, n_words, d_model) or (n_words, n_layers, d_model)"

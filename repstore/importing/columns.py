@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from repstore.corpus.source import Place
 from repstore.errors import CorpusError
 from repstore.importing.source import Request, Source, files_of, from_rows, name_of
-from repstore.importing.words import place_words, read_parquet_words
+from repstore.importing.tables import read_parquet_words
+from repstore.importing.words import place_words
 
 VECTOR = "vector"
 LAYER = re.compile(r"layer_(\d+)")
