@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,8 @@ def open_array(path: Path, request: Request) -> Source:
     placed = place_words(words, request, f"words:{request.words}")
     by_layer = array[None] if array.ndim == 2 else array if axes == "layers,words" else array.swapaxes(0, 1)
 
-    def take(rows: np.ndarray) -> list[np.ndarray]:
-        return [layer[rows] for layer in by_layer]
+    def take(rows: np.ndarray) -> Iterator[np.ndarray]:
+        return (layer[rows] for layer in by_layer)
 
     return Source(
         name=name_of(path),

@@ -83,11 +83,11 @@ class Block:
 
     Attributes:
         words: places in the block of those that have vectors. *Shape:* (n,), int64, ascending.
-        layers: their vectors, layer by layer. *Shape of each:* (n, d_model), float16, float32 or float64.
+        layers: their vectors, to be gone through once. *Shape of each layer's:* (n, d_model), numbers.
     """
 
     words: np.ndarray
-    layers: list[np.ndarray]
+    layers: Iterable[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ def _state(path: Path) -> tuple[int, ...] | None:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def from_rows(rows: np.ndarray, take: Callable[[np.ndarray], list[np.ndarray]]) -> Opened:
+def from_rows(rows: np.ndarray, take: Callable[[np.ndarray], Iterable[np.ndarray]]) -> Opened:
     """Vectors that are the rows of something.
 
     Args:
