@@ -17,6 +17,7 @@ from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 import repstore
 from repstore.errors import ArgumentError, NotFoundError, QueryError, ResultError, StoreNotFoundError
 from repstore.exporting import content, drafting
+from repstore.exporting.anndata import _Unfailing
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,21 @@ def test_a_full_disk_leaves_nothing_and_is_said(wide_store, tmp_path, monkeypatc
     with files_up_to(n_bytes), pytest.raises(ArgumentError, match=f"^{said}$"):
         repstore.export(wide_store, out, format=format)
     assert not list(tmp_path.iterdir())
+
+
+def test_hdf5_reads_back_what_a_full_disk_did_not_take(tmp_path):
+    """It would make sense of whatever stood there, and crash."""
+    with _Unfailing(tmp_path / "out", "w+b") as file:
+        with files_up_to(6):
+            assert (file.write(b"0123"), file.write(b"4567"), file.tell()) == (4, 4, 8)
+        file.seek(2)
+        assert file.write(b"xy") == 2
+        found = bytearray(b"?" * 12)
+        file.seek(0)
+        assert file.readinto(found) == 12
+        assert found == b"01xy4567" + bytes(4)
+        with pytest.raises(OSError, match="File too large"):
+            file.check()
 
 
 @pytest.mark.parametrize("format", FORMATS)
