@@ -11,8 +11,11 @@ def main() -> None:
     import os
     from pathlib import Path
 
-    from repstore.cli.ending import ended
-
+    try:
+        from repstore.cli.ending import ended
+    except KeyboardInterrupt:  # which nothing is there yet to say
+        print("repstore: Interrupted.", file=sys.stderr)
+        sys.exit(130)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell: >&-
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until it ends

@@ -12,9 +12,9 @@ from typing import Any
 
 from repstore.accounts import RunReport, check_same_name, is_complete, n_accounted, report_of
 from repstore.corpus import Corpus
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, StoreError
 from repstore.groups import missing_parts, n_words_of, stats_of
-from repstore.importing import Request, Source, open_source
+from repstore.importing import Request, Source, Watched, open_source, watched
 from repstore.importing.narrowing import narrowed
 from repstore.importing.source import Opened
 from repstore.schemas import ID_STRIDE, rows_per_part
@@ -29,10 +29,11 @@ from repstore.spec import (
     RunSpec,
     SkipReason,
 )
+from repstore.storage import manifest
 from repstore.storage.catalog import is_current, publish_catalog
 from repstore.storage.commit import commit_part
 from repstore.storage.corpora import identify, read_corpora, read_rows, write_corpus
-from repstore.storage.files import sha256_of
+from repstore.storage.files import free_bytes, sha256_of
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
 from repstore.storage.runs import check_name, check_place, create_store, read_run, write_run
@@ -94,8 +95,10 @@ def import_vectors(
         progress: told how far the import is.
 
     Raises:
-        ArgumentError, CorpusError: something given cannot be used; nothing was written.
-        StoreError: the folder is not a store, a name in it is taken, or the disk is full.
+        ArgumentError, CorpusError: something given cannot be used; nothing was written, unless a file changed
+            after that had begun.
+        StoreError: the folder is not a store, a name in it is taken, or the disk is full
+            or too small.
         StoreLockedError: another process is writing to the store.
         MissingExtraError: the library of the format is not installed.
     """
@@ -104,6 +107,7 @@ def import_vectors(
     progress(Progress(f"Reading {source}"))
     table = None if words is None else Path(words)
     request = Request(source, layout, tuple(read_corpora(layout)), table, corpus, by, case, axes)
+    files = watched(request)
     found = open_source(request)
     over = found.corpus
     if corpus_name is not None and not isinstance(over, Corpus):
@@ -118,6 +122,8 @@ def import_vectors(
     if not is_complete(layout, spec.run_id):
         check_name(layout, called, spec)
         opened = found.open(info, progress)
+        _check_disk(layout, spec, opened.n_words)
+    files.check()
     with writing(layout):
         create_store(layout.root)
         if isinstance(over, Corpus):
@@ -125,7 +131,7 @@ def import_vectors(
         before = n_accounted(layout, spec.run_id)
         if opened is not None:
             run = _start(layout, info, called, spec, _contract(found, request))
-            _write_parts(layout, info, run, found.lacking, opened, progress)
+            _write_parts(layout, info, run, found.lacking, opened, files, progress)
         if not is_current(layout):
             publish_catalog(layout)
         run_report = report_of(layout, spec.run_id, before)
@@ -148,6 +154,18 @@ def _spec(source: Source, given: str, model: str, corpus: CorpusInfo) -> RunSpec
         d_model=source.d_model,
     )
     return RunSpec(identity, corpus.corpus_id, IMPORTED, source.pattern, "target", "mean", "float32")
+
+
+def _check_disk(layout: Layout, spec: RunSpec, n_words: int) -> None:
+    """Refuse to begin what the disk has no room for, as far as the parts are not there yet."""
+    there = manifest.committed_parts(layout.run(spec.run_id))
+    n_bytes = (n_words - sum(part.n_words for part in there)) * spec.model.n_layers * spec.model.d_model * 2
+    free = free_bytes(layout.root)
+    if n_bytes > free:
+        raise StoreError(
+            f"{layout.root} needs {n_bytes / 1e9:.1f} GB; {free / 1e9:.1f} GB are free. Free some, or choose "
+            "another disk."
+        )
 
 
 def _digest(files: tuple[Path, ...]) -> str:
@@ -200,6 +218,7 @@ def _write_parts(
     run: RunInfo,
     otherwise: SkipReason,
     opened: Opened,
+    files: Watched,
     progress: Callable[[Progress], None],
 ) -> None:
     """Make the parts that a run lacks. `otherwise` is why a word that is not found has no vector."""
@@ -210,6 +229,7 @@ def _write_parts(
         start = part * run.rows_per_part
         n_words = n_words_of(run, part)
         block = opened.block(start, start + n_words)
+        files.check()
         stored = narrowed(block.layers)
         reasons: dict[int, SkipReason] = dict.fromkeys(range(n_words), otherwise)
         reasons |= dict.fromkeys(block.words[~stored.whole].tolist(), "not_finite")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -31,6 +30,7 @@ from repstore.spec import (
 from repstore.storage import manifest
 from repstore.storage.catalog import is_current, publish_catalog
 from repstore.storage.corpora import identify, write_corpus
+from repstore.storage.files import free_bytes
 from repstore.storage.layout import Layout
 from repstore.storage.lock import writing
 from repstore.storage.runs import check_name, check_place, create_store
@@ -187,15 +187,12 @@ def _plan(
     n_lacking = sum(min(n_rows, n_words - part * n_rows) for part in lacking)
     blocks = zip(lacking, blocks_of(corpus.texts(), n_rows, committed), strict=False)
     ahead = plan_ahead(encoder, [view_of(spec) for spec in specs], blocks, len(lacking), n_lacking)
-    folder = layout.root.absolute()
-    while not folder.exists():
-        folder = folder.parent
     plan = IngestPlan(
         cost=ahead.cost,
         # One part of every run is filled while the one before is written.
         memory_bytes=min(2, len(lacking)) * len(specs) * min(n_rows, n_words) * row_bytes,
         disk_bytes=ahead.cost.n_vectors * row_bytes,
-        disk_free=shutil.disk_usage(folder).free,
+        disk_free=free_bytes(layout.root),
     )
     return plan, ahead
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from repstore.schemas import ID_STRIDE
 from repstore.spec import Text, Word
 
 FORMATS = ("parquet", "npy", "h5ad", "safetensors", "datasets", "projector", "atlas")
-COLUMNS = ("form", "lemma", "pos", "sense", "gloss", "text", "split", "language", "corpus")
+COLUMNS = ("form", "lemma", "pos", "sense", "gloss", "spans", "text", "split", "language", "corpus")
 RUN = "m/base"
 CORPUS = 'it\'s "a" corpus'
 HOSTILE = [
@@ -38,7 +39,8 @@ def texts() -> list[Text]:
     """Of each trap, a text of two words: of one all is said, and of one nothing that may be missing."""
     found = []
     for n, trap in enumerate(HOSTILE):
-        said = Word(0, 0, len(trap), trap, trap, trap, trap, trap)
+        pieces = ((0, 1), (2, len(trap))) if n % 4 == 0 else ()
+        said = Word(0, 0, len(trap), trap, trap, trap, trap, trap, spans=pieces)
         empty = Word(1, len(trap) + 1, len(trap) + 3, "xy", "" if n % 2 else None)
         found.append(Text(f"{trap} xy", (said, empty), split=trap if n % 3 else None))
     return found
@@ -63,6 +65,7 @@ def rows() -> list[dict[str, Any]]:
         row = {"ordinal": n, "position": word.position}
         row |= {"char_start": word.char_start, "char_end": word.char_end}
         row |= {name: getattr(word, name) for name in ("form", "lemma", "pos", "sense", "gloss")}
+        row["spans"] = json.dumps(word.spans) if word.spans else None
         found.append(row | {"text": text.text, "split": text.split, "language": None, "corpus": CORPUS})
     return found
 

@@ -118,6 +118,28 @@ def test_words_of_a_corpus_have_the_mean_of_their_tokens(tmp_path):
         ]
 
 
+@pytest.mark.parametrize("sentences", [["the rapist", "therapist"], ["therapist", "the rapist"]])
+def test_a_text_is_the_sentence_with_the_same_blanks_if_there_is_one(tmp_path, sentences):
+    texts = [Text("therapist", (Word(0, 0, 9, "therapist"),)), Text("the  rapist", (Word(0, 0, 3, "the"),))]
+    store = build_store(tmp_path / "store", corpus_of(texts, name="words"))
+    of = dict(zip(sentences, write(tmp_path / "acts.hdf5", sentences), strict=True))
+    repstore.import_vectors(f"neurox:{tmp_path / 'acts.hdf5'}", store, corpus="words")
+    with repstore.open(store) as opened:
+        for layer in range(3):
+            expected = [of["therapist"][layer, 0], of["the rapist"][layer, 0]]
+            assert np.array_equal(opened.vectors(layer=layer).values, np.array(expected, np.float16))
+
+
+def test_tokens_and_the_words_of_the_corpus_that_they_made_are_two_runs(tmp_path):
+    """A sentence that comes again has its own vectors as tokens, and those of the first as a text."""
+    write(tmp_path / "acts.hdf5", SENTENCES)
+    store, source = tmp_path / "store", f"neurox:{tmp_path / 'acts.hdf5'}"
+    tokens = repstore.import_vectors(source, store)
+    words = repstore.import_vectors(source, store, corpus="acts", name="words")
+    assert tokens.corpus.corpus_id == words.corpus.corpus_id
+    assert tokens.run.run_id != words.run.run_id
+
+
 def test_a_part_without_any_text_of_the_file_is_skipped_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(repstore.schemas, "MAX_PART_ROWS", 1)
     texts = [Text("unknown text", (Word(0, 0, 7, "unknown"),)), Text("palm", (Word(0, 0, 4, "palm"),))]
@@ -160,6 +182,10 @@ def damage(file: h5py.File, name: str, values: object) -> None:
             r'"1" has the shape \(2, 4, 4\), and "0" \(3, 4, 4\)',
         ),
         (lambda file: damage(file, "1", np.ones(4)), r'"1" has the shape \(4,\)'),
+        (lambda file: damage(file, "1", np.ones((0, 4, 4))), r'"1" has the shape \(0, 4, 4\)'),
+        (lambda file: damage(file, "1", np.ones((3, 4, 0))), r'"1" has the shape \(3, 4, 0\)'),
+        (lambda file: damage(file, "1", np.ones((3, 4, 4), "c8")), r'"1" .* of complex64\. Expected numbers'),
+        (lambda file: damage(file, "1", np.full((3, 4, 4), b"1")), r'"1" .*Expected numbers'),
         (lambda file: damage(file, "sentence_to_index", ["{"]), "is not JSON of sentences"),
         (
             lambda file: damage(file, "sentence_to_index", ['{"palm": "3"}']),

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import SyntheticRun, build_store, random_layers, small_corpus
+from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small_corpus
 
 import repstore
 from repstore.errors import ArgumentError, CorpusError
 from repstore.importing import columns
-from repstore.importing.words import read_words
+from repstore.importing.tables import read_words
 from repstore.schemas import ID_STRIDE
+from repstore.spec import Text, Word
 
 TABLE = [
     {
@@ -271,13 +272,44 @@ def test_a_corpus_that_is_named_has_to_be_the_one_that_is_meant(store, tmp_path)
     assert report.corpus.name == "synthetic"
 
 
+def placed_words(store: Path, n: int) -> list[dict[str, object]]:
+    query = "SELECT word_id, text, char_start, char_end, form FROM words JOIN texts USING (text_id) LIMIT ?"
+    with repstore.open(store) as opened:
+        return list(opened.sql(query, [n]))
+
+
 def test_ids_and_texts_are_ids_where_the_store_has_them(store, tmp_path):
     array(tmp_path / "v.npy", 4, 3)
-    rows = [row | {"word_id": int(n)} for n, row in zip(word_ids_of(store), TABLE, strict=False)]
-    table = write_table(tmp_path / "words.jsonl", rows)
+    table = write_table(tmp_path / "words.jsonl", placed_words(store, 4))
     source = f"npy:{tmp_path / 'v.npy'}"
     assert repstore.import_vectors(source, store, words=table).corpus.name == "synthetic"
     assert repstore.import_vectors(source, tmp_path / "new", words=table).corpus.name == "words"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("text", "of another store"), ("char_start", 9), ("char_end", 99), ("form", "other")],
+)
+def test_ids_of_another_corpus_are_refused_though_they_look_like_words_of_this(
+    store, tmp_path, column, value
+):
+    """Five digits tell corpora apart: one in 90,000 has those of this one."""
+    array(tmp_path / "v.npy", 4, 3)
+    rows = placed_words(store, 4)
+    rows[2] |= {column: value}
+    table = write_table(tmp_path / "words.jsonl", rows)
+    with pytest.raises(CorpusError, match=rf"words.jsonl:3: {column} .*, and of this word_id it is "):
+        repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", store, words=table)
+    rows[2] |= {column: None}
+    repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", store, words=write_table(table, rows))
+
+
+def test_rows_without_a_text_id_are_of_the_text_they_have(tmp_path):
+    array(tmp_path / "v.npy", 4, 3)
+    rows = [row | {"text_id": "7" if n == 2 else None} for n, row in enumerate(TABLE)]
+    table = write_table(tmp_path / "words.jsonl", rows)
+    report = repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=table)
+    assert (report.corpus.n_texts, report.run.n_vectors) == (3, 4)
 
 
 def test_rows_of_one_text_id_are_one_text_and_words_may_be_in_pieces(tmp_path):
@@ -393,6 +425,16 @@ def test_columns_that_are_no_vectors_are_refused_and_nothing_written(store, tmp_
     assert sorted(store.rglob("*")) == before
 
 
+@pytest.mark.parametrize("names", [["layer_00", "layer_01"], ["vector"], ["layer_01"]])
+def test_files_of_a_folder_have_to_have_the_same_layers(store, tmp_path, names):
+    (tmp_path / "v").mkdir()
+    ids = word_ids_of(store)
+    lists(tmp_path / "v" / "0.parquet", ids[:2], {"layer_00": np.ones((2, 3))})
+    lists(tmp_path / "v" / "1.parquet", ids[2:4], dict.fromkeys(names, np.ones((2, 3))))
+    with pytest.raises(CorpusError, match=r"1\.parquet has vectors in .*0\.parquet in layer_00\. Expected"):
+        repstore.import_vectors(f"parquet:{tmp_path / 'v'}", store)
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".npy"])
 def test_what_is_exported_comes_in_bit_for_bit_elsewhere(store, tmp_path, suffix):
     """A layer that exceeds float16 included; words without a vector stay away."""
@@ -418,6 +460,44 @@ def test_what_is_exported_comes_in_bit_for_bit_elsewhere(store, tmp_path, suffix
         again, made = (opened.vectors(run=run, layer=2) for run in ("again", "made"))
         assert np.array_equal(again.word_ids, made.word_ids)
         assert np.array_equal(again.values, made.values)
+
+
+PIECES = [
+    Text(
+        "\U0001f642 e\u0301 turned the light off",
+        (
+            Word(2, 5, 25, "turned off", "turn off", "V", spans=((5, 11), (22, 25))),
+            Word(4, 16, 21, "light", "light", "N", "light.1", "what\nshines"),
+        ),
+        "dev",
+        "en",
+    ),
+    Text("bank bank", (Word(0, 0, 4, "bank"), Word(0, 0, 9, "bank bank", ""), Word(1, 5, 9, "bank"))),
+    Text("bank bank", (Word(0, 0, 4, "bank"),), "test"),
+    Text("bank bank", (Word(0, 0, 4, "bank"),), "test"),
+]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npy"])
+@pytest.mark.parametrize("n_rows", [1, 4, 8192])
+def test_words_in_pieces_and_texts_that_are_alike_make_the_same_corpus_elsewhere(tmp_path, suffix, n_rows):
+    """Down to its digest, so that runs of both are over the same words."""
+    layers = random_layers(7, 5, 2)
+    store = build_store(tmp_path / "store", corpus_of(PIECES), [SyntheticRun("m", layers, n_rows)])
+    out = tmp_path / f"out{suffix}"
+    repstore.export(store, out)
+    words = {} if suffix == ".parquet" else {"words": tmp_path / "out.words.parquet"}
+    spans = pq.read_table(words.get("words", out))["spans"].to_pylist()
+    assert spans == ["[[5, 11], [22, 25]]", *[None] * 6]
+    report = repstore.import_vectors(f"{suffix[1:]}:{out}", tmp_path / "new", **words)
+    with repstore.open(store) as before, repstore.open(tmp_path / "new") as after:
+        assert report.corpus.corpus_id == before.sql("SELECT corpus_id FROM corpora")["corpus_id"][0]
+        for table in ("words", "texts"):
+            assert list(after.sql(f"FROM {table} ORDER BY ALL")) == list(
+                before.sql(f"FROM {table} ORDER BY ALL")
+            )
+        for layer, expected in enumerate(layers):
+            assert np.array_equal(after.vectors(layer=layer).values, expected)
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,7 @@ def test_the_same_file_looked_up_otherwise_is_another_run(store, tmp_path):
         ("word2vec", "3 2\nbank 1 2\nthe 1 2\n", r"v.txt has 2 words; its first line says 3"),
         ("fasttext", "1 2\nbank 1 2\nthe 1 2\n", r"v.txt has 2 words; its first line says 1"),
         ("fasttext", "2 2\nbank 1 2\nthe 1\n", r"v.txt:3: a word and 1 numbers"),
+        ("word2vec", "1 100000000000\nbank 1 2\n", r"v.txt: word 1 of 1 is not whole"),
         ("glove", "nothing 1 2\n", r"no word of corpus words.*--case"),
     ],
 )
@@ -206,6 +207,27 @@ def test_the_binary_layout_of_the_first_program_has_line_ends_after_vectors(tmp_
     )
     found = parsed(path, "word2vec")
     assert np.array_equal(np.stack([found[b"a"], found[b"b"]]), numbers)
+
+
+@pytest.mark.parametrize("content", [b"2 1\na b wxyz\nc wxyz\n", b"2 1\na wxyz\r\nb wxyz\r\n"])
+def test_a_binary_file_out_of_step_is_refused_before_a_word_gets_what_is_not_its_vector(tmp_path, content):
+    """A blank within a word ends it for every reader, and the vectors after it begin at other bytes."""
+    store = build_store(tmp_path / "store", corpus_of([text_of(["a", "c"], [None, None])]))
+    (tmp_path / "v.bin").write_bytes(content)
+    with pytest.raises(CorpusError, match=r"v\.bin: word 2 has a line end in it"):
+        repstore.import_vectors(f"word2vec:{tmp_path / 'v.bin'}", store)
+    assert not list(store.glob("runs/*"))
+
+
+@pytest.mark.parametrize("kind", ["glove", "word2vec", "fasttext"])
+@pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])
+def test_the_first_word_is_found_behind_a_byte_order_mark(store, tmp_path, kind, suffix):
+    head = "" if kind == "glove" else "2 2\n"
+    content = f"\ufeff{head}the 1 2\nbank 3 4\n".encode()
+    path = tmp_path / f"v{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    repstore.import_vectors(f"{kind}:{path}", store)
+    assert [list(vector) for key, vector in imported(store, "v").items() if key.startswith("the")] == [[1, 2]]
 
 
 def test_a_broken_archive_is_refused(store, tmp_path):

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +25,10 @@ from program import repstore as command
 from synthetic import LEMMAS, SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore import schemas
+from repstore import importation, schemas
 from repstore.cli import imports
-from repstore.errors import ArgumentError, NotFoundError, StoreError
+from repstore.errors import ArgumentError, CorpusError, NotFoundError, StoreError
+from repstore.importing import Request, Source
 from repstore.schemas import json_schema
 from repstore.spec import Progress
 from repstore.storage.layout import Layout
@@ -138,7 +140,7 @@ def _die(patched: pytest.MonkeyPatch, last: int | None, source: str, store: Path
 
 PROGRAM = """
 import sys, repstore
-from repstore import schemas
+from repstore import importation, schemas
 schemas.MAX_PART_ROWS = 5
 repstore.import_vectors(sys.argv[1], sys.argv[2], progress=lambda step: print(step.n_done, flush=True))
 assert not {"torch", "transformers", "h5py"} & set(sys.modules)
@@ -207,6 +209,52 @@ def test_a_full_disk_leaves_a_sound_store(store, source, monkeypatch):
     assert not len(repstore.verify(store))
 
 
+def test_a_disk_without_room_is_refused_before_anything_is_written(store, source, monkeypatch):
+    """80 words of one layer of six dimensions, in float16."""
+    before = files_of(store)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=80 * 6 * 2 - 1))
+    with pytest.raises(StoreError, match=r"store needs 0\.0 GB; 0\.0 GB are free"):
+        repstore.import_vectors(source, store)
+    assert files_of(store) == before
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=80 * 6 * 2))
+    repstore.import_vectors(source, store)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    assert repstore.import_vectors(source, store).n_new == 0
+
+
+@pytest.mark.parametrize("name", ["v.npy", "ids.csv"])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_file_that_changes_under_way_is_refused(store, tmp_path, monkeypatch, name, late):
+    """Else the run would be called by what is not in it."""
+    monkeypatch.setattr(schemas, "MAX_PART_ROWS", 30)
+    with repstore.open(store) as opened:
+        ids = opened.sql("SELECT word_id FROM words ORDER BY word_id")["word_id"]
+    (tmp_path / "ids.csv").write_text("\n".join(map(str, ["word_id", *ids])))
+    np.save(tmp_path / "v.npy", np.ones((80, 3)))
+    before = files_of(store)
+    open_source = importation.open_source
+
+    def change(*_: object) -> None:
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+    def then_changed(request: Request) -> Source:
+        found = open_source(request)
+        change()
+        return found
+
+    def tell(progress: Progress) -> None:
+        if late and progress.n_done == 30:
+            change()
+
+    if not late:
+        monkeypatch.setattr(importation, "open_source", then_changed)
+    with pytest.raises(CorpusError, match=rf"{name} changed while it was read"):
+        repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", store, words=tmp_path / "ids.csv", progress=tell)
+    assert (files_of(store) == before) is not late
+    assert len(list(store.glob("runs/*/parts/part-*.parquet"))) == 1 + late
+
+
 def test_one_writer_at_a_time(store, source):
     with writing(Layout(store)):
         failed: list[Exception] = []
@@ -260,6 +308,24 @@ def test_a_corpus_that_came_along_comes_again_by_the_command_that_repair_says(tm
     remade(store)
     shutil.rmtree(store / "quarantine")
     assert files_of(store) == expected
+
+
+def test_of_a_run_over_a_corpus_that_an_import_brought_no_wrong_command_is_said(tmp_path):
+    """What was ingested had the same words, and where they were the store does not know."""
+    np.save(tmp_path / "v.npy", np.ones((80, 3)))
+    other = build_store(tmp_path / "other", small_corpus(n_dev=0, n_test=0))
+    with repstore.open(other) as opened:
+        words = opened.sql("SELECT * FROM words JOIN texts USING (text_id) ORDER BY word_id")
+    words.to_pandas().drop(columns="spans").to_json(tmp_path / "w.jsonl", orient="records", lines=True)
+    store = tmp_path / "store"
+    source = f"npy:{tmp_path / 'v.npy'}"
+    brought = repstore.import_vectors(source, store, words=tmp_path / "w.jsonl", corpus_name="synthetic")
+    unfinished = SyntheticRun("m", random_layers(80, 3, 1), 30, n_committed=1)
+    build_store(store, small_corpus(n_dev=0, n_test=0), [unfinished])
+    (incomplete,) = (one for one in repstore.verify(store) if one["problem"] == "incomplete")
+    assert incomplete["path"] != f"runs/{brought.run.run_id}"
+    came = f"its corpus, synthetic, had come along with words:{tmp_path / 'w.jsonl'}"
+    assert incomplete["detail"].endswith(f"; the command that ingested m: {came}")
 
 
 @pytest.mark.parametrize(

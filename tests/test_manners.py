@@ -242,6 +242,22 @@ def test_whoever_is_asked_to_end_says_so_in_one_line(store, tmp_path, number, co
     assert (running.returncode, out, err) == (code, "", f"repstore: {word}.\n")
 
 
+def test_being_interrupted_before_anything_is_there_to_say_so_is_one_line_too(tmp_path):
+    """While Python is still reading the libraries that this program is made with."""
+    script = """if True:
+        import sys
+        import repstore.cli
+        class Interrupting:
+            def find_spec(name, path=None, target=None):
+                if name == "typer":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Interrupting)
+        repstore.cli.main()
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "repstore: Interrupted.\n")
+
+
 def on_terminal(*arguments: object, **environment: str) -> str:
     """What the program writes where stdout and stderr are a terminal."""
     pexpect = pytest.importorskip("pexpect")

@@ -60,29 +60,40 @@ def write_h5ad(content: Content, path: Path) -> None:
 class _Unfailing(io.FileIO):
     """A file for HDF5, which crashes the process where it cannot write: on a full disk, or at Ctrl-C.
 
-    So it is told that all is well; what it writes after the first failure is let go, and read again it is
-    zeros: of what it cannot read, HDF5 would take for its own whatever the memory held. `check` raises it.
+    So it is told that all is well, and `check` raises the first failure. What comes after that is kept in
+    memory until then: HDF5 reads it back, and would crash at what it did not write.
     """
 
-    failure: BaseException | None = None
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self.failure: BaseException | None = None
+        self._unwritten: list[tuple[int, bytes]] = []
 
     def write(self, data: Any) -> int:
-        """Write all of it, or none from the first failure on."""
+        """Write all of it, or keep it from the first failure on."""
         left = memoryview(data).cast("B")
-        n_bytes = left.nbytes
+        n_bytes, end = left.nbytes, self.tell() + left.nbytes
         try:
             while left and self.failure is None:
                 left = left[super().write(left) :]
         except BaseException as failure:
             self.failure = failure
+        if left.nbytes:
+            self._unwritten.append((end - left.nbytes, bytes(left)))
+            self.seek(end)
         return n_bytes
 
     def readinto(self, buffer: Any) -> int:
-        """Read as much as is asked for, zeros where nothing was written."""
-        wanted = memoryview(buffer).cast("B")
-        n_read = super().readinto(wanted)
-        wanted[n_read:] = bytes(wanted.nbytes - n_read)
-        return wanted.nbytes
+        """Read what was written, or would have been; beyond that are zeros."""
+        into = memoryview(buffer).cast("B")
+        start = self.tell()
+        n_read = super().readinto(into) or 0
+        into[n_read:] = bytes(into.nbytes - n_read)
+        for at, data in self._unwritten:
+            first, last = max(start, at), min(start + into.nbytes, at + len(data))
+            if first < last:
+                into[first - start : last - start] = data[first - at : last - at]
+        return into.nbytes
 
     def truncate(self, size: int | None = None) -> int:
         """Cut or lengthen the file, unless it has failed."""

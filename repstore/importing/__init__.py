@@ -21,10 +21,10 @@ from repstore.errors import ArgumentError, CorpusError, did_you_mean
 from repstore.importing.arrays import open_array
 from repstore.importing.columns import open_columns
 from repstore.importing.neurox import open_neurox
-from repstore.importing.source import Request, Source
+from repstore.importing.source import Request, Source, Watched, files_of
 from repstore.importing.static import open_static
 
-__all__ = ["Request", "Source", "open_source"]
+__all__ = ["Request", "Source", "Watched", "open_source", "watched"]
 
 READERS: dict[str, Callable[[Path, Request], Source]] = {
     "word2vec": open_static,
@@ -35,6 +35,12 @@ READERS: dict[str, Callable[[Path, Request], Source]] = {
     "neurox": open_neurox,
 }
 STATIC = ("word2vec", "fasttext", "glove")
+
+
+def watched(request: Request) -> Watched:
+    """The files of a request, as they are before any of them is read."""
+    words = () if request.words is None else (request.words,)
+    return Watched((*files_of(Path(request.source.partition(":")[2])), *words))
 
 
 def open_source(request: Request) -> Source:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from repstore.errors import ArgumentError, CorpusError
-from repstore.importing.placing import place_words
 from repstore.importing.source import Request, Source, from_rows, name_of
-from repstore.importing.words import read_words
+from repstore.importing.tables import read_words
+from repstore.importing.words import place_words
 from repstore.spec import Axes
 
 SHAPES = "(n_words, d_model), (n_layers, n_words, d_model) or (n_words, n_layers, d_model)"
@@ -27,8 +28,8 @@ def open_array(path: Path, request: Request) -> Source:
     placed = place_words(words, request, f"words:{request.words}")
     by_layer = array[None] if array.ndim == 2 else array if axes == "layers,words" else array.swapaxes(0, 1)
 
-    def take(rows: np.ndarray) -> list[np.ndarray]:
-        return [layer[rows] for layer in by_layer]
+    def take(rows: np.ndarray) -> Iterator[np.ndarray]:
+        return (layer[rows] for layer in by_layer)
 
     return Source(
         name=name_of(path),

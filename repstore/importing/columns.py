@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from repstore.corpus.source import Place
 from repstore.errors import CorpusError
-from repstore.importing.placing import place_words
-from repstore.importing.source import Request, Source, from_rows, name_of
-from repstore.importing.words import read_parquet_words
+from repstore.importing.narrowing import as_float
+from repstore.importing.source import Request, Source, files_of, from_rows, name_of
+from repstore.importing.tables import read_parquet_words
+from repstore.importing.words import place_words
 
 VECTOR = "vector"
 LAYER = re.compile(r"layer_(\d+)")
@@ -29,10 +30,16 @@ BUFFER = 1 << 20
 
 def open_columns(path: Path, request: Request) -> Source:
     """A Parquet file, or a folder of them in the order of their names."""
-    files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
+    files = files_of(path)
     if not files:
         raise CorpusError(f"{path} has no file .parquet in it. Give a file, or a folder of some.")
     names = _columns(files[0])
+    for other in files[1:]:
+        if (found := _columns(other)) != names:
+            raise CorpusError(
+                f"{other} has vectors in {', '.join(found)}, and {files[0]} in {', '.join(names)}. "
+                "Expected the same columns in all files."
+            )
     d_model = _width(files[0], names[0])
     placed = place_words(read_parquet_words(files), request, f"parquet:{path}")
     return Source(
@@ -95,8 +102,11 @@ class _Rows:
         self._batch: list[np.ndarray] = []
         self._start = self._stop = 0
 
-    def take(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Some rows, layer by layer. *Shape of each:* (len(rows), d_model)."""
+    def take(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Some rows, layer by layer, each let go when the next is asked for.
+
+        *Shape of each:* (len(rows), d_model), float16 or float32.
+        """
         order = np.argsort(rows, kind="stable")
         wanted = rows[order]
         if len(rows) and wanted[0] < self._start:
@@ -108,12 +118,13 @@ class _Rows:
             if stop == n_done:
                 self._advance()
                 continue
-            here = [matrix[wanted[n_done:stop] - self._start] for matrix in self._batch]
+            here = [as_float(matrix[wanted[n_done:stop] - self._start]) for matrix in self._batch]
             taken = taken or [np.empty((len(rows), self._d_model), matrix.dtype) for matrix in here]
             for whole, matrix in zip(taken, here, strict=True):
                 whole[order[n_done:stop]] = matrix
             n_done = stop
-        return taken or [np.empty((0, self._d_model), np.float32) for _ in self._names]
+        taken = taken or [np.empty((0, self._d_model), np.float32) for _ in self._names]
+        return (taken.pop(0) for _ in self._names)
 
     def _advance(self) -> None:
         if self._stop == 0:

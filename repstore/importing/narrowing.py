@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,29 +29,41 @@ class Stored:
     n_not_finite: list[int]
 
 
-def narrowed(layers: list[np.ndarray]) -> Stored:
+def narrowed(layers: Iterable[np.ndarray]) -> Stored:
     """Vectors as they are stored: float16, or float32 for a layer that exceeds it or would lose too much.
 
-    They are replaced in their list one by one, so that there are never two copies of all.
+    They are taken layer by layer, so that only one has to be in memory as it came.
     """
-    finite = np.stack([np.isfinite(_float(matrix)).all(axis=1) for matrix in layers])
-    whole = np.asarray(finite.all(axis=0))
-    for n, matrix in enumerate(layers):
-        layers[n] = _narrowed(_float(matrix if whole.all() else matrix[whole]))
-    return Stored(whole, layers, (~finite).sum(axis=1).tolist())
+    finite, stored = [], []
+    for layer in layers:
+        matrix = as_float(layer)
+        finite.append(np.isfinite(matrix).all(axis=1))
+        stored.append(_narrowed(matrix, finite[-1]))
+    whole: np.ndarray = np.logical_and.reduce(finite)
+    if not whole.all():
+        for n, matrix in enumerate(stored):
+            stored[n] = matrix[whole]
+    return Stored(whole, stored, [int((~one).sum()) for one in finite])
 
 
-def _float(matrix: np.ndarray) -> np.ndarray:
+def as_float(matrix: np.ndarray) -> np.ndarray:
     """Numbers as float32, unless they are float16; what exceeds float32 is not finite."""
     with np.errstate(over="ignore"):
         return matrix if matrix.dtype == np.float16 else matrix.astype(np.float32, copy=False)
 
 
-def _narrowed(matrix: np.ndarray) -> np.ndarray:
-    largest = np.abs(matrix).max(axis=1, initial=0, keepdims=True)
+def _narrowed(matrix: np.ndarray, finite: np.ndarray) -> np.ndarray:
+    """A layer as it is stored, which its finite rows decide."""
+    seen = matrix if finite.all() else matrix[finite]
+    largest = np.abs(seen).max(axis=1, initial=0, keepdims=True)
     if matrix.dtype == np.float16 or largest.max(initial=0) > FLOAT16_MAX:
         return np.ascontiguousarray(matrix)
-    half = matrix.astype(np.float16)
+    half = seen.astype(np.float16)
     scale = np.where(largest > 0, largest, 1)  # so that no square vanishes
-    lost = np.linalg.norm((half - matrix) / scale, axis=1)
-    return matrix if (lost > LOSS * np.linalg.norm(matrix / scale, axis=1)).any() else half
+    lost = np.linalg.norm((half - seen) / scale, axis=1)
+    if (lost > LOSS * np.linalg.norm(seen / scale, axis=1)).any():
+        return np.ascontiguousarray(matrix)
+    if seen is matrix:
+        return half
+    with np.errstate(over="ignore"):
+        return matrix.astype(np.float16)

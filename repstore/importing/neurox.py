@@ -20,6 +20,7 @@ import numpy as np
 from repstore.corpus import Corpus
 from repstore.corpus.source import lines
 from repstore.errors import CorpusError, MissingExtraError
+from repstore.importing.narrowing import as_float
 from repstore.importing.source import Block, Opened, Request, Source, Tell, name_of
 from repstore.spec import CorpusInfo, Span, Text, Word
 from repstore.storage.corpora import read_words_with_texts
@@ -49,8 +50,9 @@ def open_neurox(path: Path, request: Request) -> Source:
 
     def open_(corpus: CorpusInfo, _: Tell) -> Opened:
         if known is None:
-            return Opened(_Tokens(file, sentences).block)
-        return Opened(_Matched(file, sentences, shape, request.layout.corpus(corpus.corpus_id)).block)
+            return Opened(_Tokens(file, sentences, shape).block, corpus.n_words)
+        files = request.layout.corpus(corpus.corpus_id)
+        return Opened(_Matched(file, sentences, shape, files).block, corpus.n_words)
 
     return Source(
         name=name_of(path),
@@ -58,7 +60,7 @@ def open_neurox(path: Path, request: Request) -> Source:
         words=request.words,
         layers=tuple(f"[{layer}]" for layer in range(n_layers)),
         d_model=d_model,
-        pattern="[layer, token]",
+        pattern="[layer, token]" if known is None else "[layer, tokens]",
         lacking="no_vector",
         corpus=known or _corpus(path, sentences),
         open=open_,
@@ -135,9 +137,11 @@ class _File:
 
     def _tokens(self, key: str, sentence: str | None) -> tuple[str, ...]:
         shape = tuple(getattr(self._file[key], "shape", ()))
-        if len(shape) not in (2, 3):
+        kind = getattr(self._file[key], "dtype", np.dtype(object))
+        if len(shape) not in (2, 3) or 0 in (*shape[:-2], shape[-1]) or kind.kind not in "iuf":
             raise CorpusError(
-                f'{self.path}: dataset "{key}" has the shape {shape}. Expected (n_layers, n_tokens, d_model).'
+                f'{self.path}: dataset "{key}" has the shape {shape}, of {kind}. '
+                "Expected numbers, (n_layers, n_tokens, d_model)."
             )
         if sentence is None:
             raise CorpusError(f'{self.path}: nothing says which sentence dataset "{key}" is of.')
@@ -168,47 +172,59 @@ class _File:
 class _Tokens:
     """Every token of every sentence, in order."""
 
-    def __init__(self, file: _File, sentences: Sequence[Sentence]) -> None:
-        self._file, self._sentences = file, sentences
+    def __init__(self, file: _File, sentences: Sequence[Sentence], shape: tuple[int, int]) -> None:
+        self._file, self._sentences, self._shape = file, sentences, shape
         self._ends = np.cumsum([len(sentence.tokens) for sentence in sentences])
 
     def block(self, start: int, stop: int) -> Block:
         """The vectors of some of them."""
-        pieces = []
+        layers = empty(self._shape, stop - start)
+        first = start
         at = int(np.searchsorted(self._ends, start, side="right"))
         while start < stop:
             end = int(self._ends[at])
             begin = end - len(self._sentences[at].tokens)
             vectors = self._file.vectors(self._sentences[at].key)
-            pieces.append(vectors[:, start - begin : min(stop, end) - begin])
-            start, at = min(stop, end), at + 1
-        whole = np.concatenate(pieces, axis=1)
-        return Block(np.arange(whole.shape[1]), list(whole))
+            until = min(stop, end)
+            layers[:, start - first : until - first] = as_float(vectors[:, start - begin : until - begin])
+            start, at = until, at + 1
+        return Block(np.arange(stop - first), layers)
 
 
 class _Matched:
-    """Words of a corpus whose texts are among the sentences, blanks aside."""
+    """Words of a corpus whose texts are among the sentences: as they are, or else blanks aside."""
 
     def __init__(
         self, file: _File, sentences: Sequence[Sentence], shape: tuple[int, int], files: CorpusLayout
     ) -> None:
         self._file, self._shape, self._files = file, shape, files
         self._by_text: dict[str, Sentence] = {}
-        for sentence in sentences:
-            self._by_text.setdefault("".join(sentence.tokens), sentence)
+        for between in (" ", ""):
+            for sentence in sentences:
+                self._by_text.setdefault(between.join(sentence.tokens), sentence)
 
     def block(self, start: int, stop: int) -> Block:
         """Of each word, the mean of the tokens that overlap it."""
         words, texts, of_text = read_words_with_texts(self._files, start, stop)
+        layers = empty(self._shape, stop - start)
         places: list[int] = []
-        found: list[np.ndarray] = []
         for n, (text, spans) in enumerate(zip(of_text, words["spans"].to_pylist(), strict=True)):
-            sentence = self._by_text.get("".join(texts[text].split()))
+            sentence = self._sentence(texts[text])
             if sentence is not None and (tokens := overlapping(texts[text], spans, sentence.tokens)):
+                vectors = as_float(self._file.vectors(sentence.key)[:, tokens])
+                layers[:, len(places)] = vectors.mean(axis=1, dtype=np.float32)
                 places.append(n)
-                found.append(self._file.vectors(sentence.key)[:, tokens].mean(axis=1, dtype=np.float32))
-        layers = np.stack(found, axis=1) if found else np.empty((*self._shape[:1], 0, *self._shape[1:]))
-        return Block(np.array(places, np.int64), list(layers))
+        return Block(np.array(places, np.int64), layers[:, : len(places)])
+
+    def _sentence(self, text: str) -> Sentence | None:
+        """That of a text. "the rapist" is not "therapist", unless there is no other."""
+        stretches = text.split()
+        return self._by_text.get(" ".join(stretches)) or self._by_text.get("".join(stretches))
+
+
+def empty(shape: tuple[int, int], n_words: int) -> np.ndarray:
+    """Room for vectors of some words, given layers and numbers. *Shape:* (n_layers, n_words, d_model)."""
+    return np.empty((shape[0], n_words, shape[1]), np.float32)
 
 
 def overlapping(text: str, spans: Sequence[Span], tokens: Sequence[str]) -> list[int]:

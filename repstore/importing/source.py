@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 
 from repstore.corpus import Corpus
-from repstore.errors import ArgumentError, NotFoundError, check_choice, did_you_mean
+from repstore.errors import ArgumentError, CorpusError, NotFoundError, check_choice, did_you_mean
 from repstore.schemas import ID_STRIDE
 from repstore.spec import Axes, CorpusInfo, LookUpBy, LookUpCase, Progress, SkipReason
 from repstore.storage.layout import Layout
@@ -83,11 +83,11 @@ class Block:
 
     Attributes:
         words: places in the block of those that have vectors. *Shape:* (n,), int64, ascending.
-        layers: their vectors, layer by layer. *Shape of each:* (n, d_model), float16, float32 or float64.
+        layers: their vectors, to be gone through once. *Shape of each layer's:* (n, d_model), numbers.
     """
 
     words: np.ndarray
-    layers: list[np.ndarray]
+    layers: Iterable[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +96,12 @@ class Opened:
 
     Attributes:
         block: the vectors of words ``start`` to ``stop`` of the corpus, by ordinal.
+        n_words: how many words have one, at most.
         notes: what a user should know of the file.
     """
 
     block: Callable[[int, int], Block]
+    n_words: int
     notes: tuple[str, ...] = ()
 
 
@@ -135,7 +137,36 @@ def name_of(path: Path) -> str:
     return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
 
 
-def from_rows(rows: np.ndarray, take: Callable[[np.ndarray], list[np.ndarray]]) -> Opened:
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The file, or the files of Parquet in a folder, in the order of their names."""
+    return tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
+
+
+class Watched:
+    """Files as they are now: what is read of them later has to be what they are identified by."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._states = {path: _state(path) for path in files}
+
+    def check(self) -> None:
+        """Go on, if they are as they were.
+
+        Raises:
+            CorpusError: one was written to, replaced or removed.
+        """
+        for path, state in self._states.items():
+            if _state(path) != state:
+                raise CorpusError(f"{path} changed while it was read. Import it when it is as it shall be.")
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    if not path.exists():
+        return None
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def from_rows(rows: np.ndarray, take: Callable[[np.ndarray], Iterable[np.ndarray]]) -> Opened:
     """Vectors that are the rows of something.
 
     Args:
@@ -147,4 +178,4 @@ def from_rows(rows: np.ndarray, take: Callable[[np.ndarray], list[np.ndarray]]) 
         words = np.flatnonzero(rows[start:stop] >= 0)
         return Block(words, take(rows[start:stop][words]))
 
-    return Opened(block)
+    return Opened(block, int(np.count_nonzero(rows >= 0)))

@@ -59,7 +59,7 @@ class _Static:
                 for spelling in spellings(key, self._case):
                     self._rows.setdefault(spelling, len(self._rows))
         self._found = np.zeros(len(self._rows), bool)
-        self._values = np.empty((len(self._rows), shape.d_model), np.float32)
+        self._values = np.empty((0, shape.d_model), np.float32)
         self._n_twice = self._read(vocabulary, shape, tell)
         if not self._found.any():
             raise CorpusError(
@@ -79,6 +79,8 @@ class _Static:
             if self._found[row]:
                 n_twice += 1
                 continue
+            if not len(self._values):  # only now is it sure that vectors are as wide as is said
+                self._values = np.empty((len(self._rows), shape.d_model), np.float32)
             self._values[row] = entry.vector()
             self._found[row] = True
         return n_twice
@@ -97,7 +99,8 @@ class _Static:
         notes = []
         if self._n_twice:
             notes.append(f"The file has {self._n_twice:,} of these words again; the first counts.")
-        return Opened(self._block, tuple(notes))
+        n_words = sum(self._row(key) >= 0 for key in self._keys(0, self._n_words))
+        return Opened(self._block, n_words, tuple(notes))
 
     def _block(self, start: int, stop: int) -> Block:
         rows = np.array([self._row(key) for key in self._keys(start, stop)], np.int64)

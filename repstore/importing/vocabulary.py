@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ class Vocabulary:
         size, held, start = 4 * shape.d_model, b"", 0
         for number in range(1, (shape.n_words or 0) + 1):
             while (blank := held.find(b" ", start)) < 0 or blank + 1 + size > len(held):
-                chunk = file.read(max(CHUNK, size))
+                chunk = file.read(CHUNK)
                 if not chunk or (blank < 0 and len(held) - start > LONGEST):
                     raise CorpusError(
                         f"{self._path}: word {number:,} of {shape.n_words:,} is not whole. Get the file anew."
@@ -144,6 +145,11 @@ class Vocabulary:
                 held, start = held[start:] + chunk, 0
             end = blank + 1 + size
             word = held[start:blank].lstrip(b"\n")
+            if b"\n" in word:  # which no program writes, and every other one passes over
+                problem = f"word {number:,} has a line end in it, or the word before it a blank"
+                raise CorpusError(
+                    f"{self._path}: {problem}. Neither can be told in binary: write it as text."
+                )
             yield Entry(Place(self._path, number), word, held[blank + 1 : end], True)
             start = end
         if (held[start:] + file.read(1)).strip():
@@ -151,9 +157,11 @@ class Vocabulary:
 
     @contextmanager
     def _file(self) -> Iterator[IO[bytes]]:
-        """The file, its bytes as they were before it was compressed."""
+        """The file, its bytes as they were before it was compressed, after a byte order mark."""
         try:
             with gzip.open(self._path, "rb") if self._path.suffix == ".gz" else self._path.open("rb") as file:
+                if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+                    file.read(len(BOM_UTF8))
                 yield file  # type: ignore[misc]  # gzip's files are not of the type that it says they are
         except (OSError, EOFError, zlib.error) as error:
             raise CorpusError(f"{self._path} cannot be read: {error}.") from None

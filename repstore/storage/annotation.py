@@ -14,14 +14,19 @@ from repstore.storage.catalog import Catalog
 ANNOTATION = pa.schema(
     [
         *(field for field in WORDS if field.name != "spans"),
+        pa.field("spans", pa.string()),
         *(TEXTS.field(name) for name in ("text", "split", "language")),
         pa.field("corpus", pa.string(), nullable=False),
     ]
 )
-"""Columns of words: where they are in which text, what they are, and the text."""
+"""Columns of words: where they are in which text, what they are, and the text.
+
+`spans` are the pieces of a word that has several, as JSON, which every format has a place for; else null.
+"""
 
 WORDS_OF_BLOCK = """
 SELECT word_id, text_id, position, char_start, char_end, form, lemma, pos, sense, gloss,
+       CASE WHEN len(spans) > 1 THEN spans::VARCHAR END AS spans,
        text, split, language, corpora.name AS corpus
 FROM words JOIN texts USING (text_id) JOIN corpora USING (corpus_id)
 WHERE word_id BETWEEN $first AND $last AND word_id IN (SELECT unnest($word_ids))

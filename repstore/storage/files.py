@@ -166,6 +166,14 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def free_bytes(path: Path) -> int:
+    """Free bytes of the disk that holds a path, or will hold it."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, flushing each new name to the disk."""
     if not path.exists():

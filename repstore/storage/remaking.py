@@ -7,6 +7,7 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
+from repstore.corpus import READERS
 from repstore.errors import StoreDamagedError
 from repstore.spec import RunInfo
 from repstore.storage.corpora import read_corpus
@@ -27,6 +28,10 @@ def ingest_command(layout: Layout, run: RunInfo) -> str:
         source, name, words, splits = corpus.source, corpus.name, corpus.words, corpus.splits or ()
     except StoreDamagedError:
         return f"the command that ingested {run.name}: its corpus, {run.corpus}, is damaged or missing, too"
+    if (
+        source.partition(":")[0] not in READERS
+    ):  # an import brought it, and what was ingested had the same words
+        return f"the command that ingested {run.name}: its corpus, {name}, had come along with {source}"
     arguments = ["repstore", "ingest", source, str(layout.root), "--model", model.source]
     arguments += ["--template", run.template, "--words", words, "--pooling", spec.pooling]
     arguments += ["--dtype", spec.dtype, "--name", run.name, "--corpus-name", name]
