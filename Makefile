@@ -26,7 +26,7 @@ demo: $(READY)
 
 # A process for each processor, and a file of tests in one process, as its tests share stores.
 test: $(READY)
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import (
@@ -94,7 +94,9 @@ def _print_whole(result: ResultTable) -> None:
     """Print a table to a terminal: text wraps, and where that is not enough, lines do; nothing is cut."""
     console, table = console_of(sys.stdout), result.to_rich()
     needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
-    console.print(table, width=max(console.width, needed), crop=False)
+    # Printing takes a width, but none beyond that of the terminal.
+    console.size = ConsoleDimensions(max(console.width, needed), console.height)
+    console.print(table, crop=False)
 
 
 class _Rate(ProgressColumn):

@@ -31,8 +31,8 @@ def test_a_format_is_in_the_documentation_in_the_package_and_in_the_help(kind):
     ],
 )
 def test_the_example_in_the_documentation_is_read(tmp_path, file, first, texts, edges):
-    (example,) = [block for block in DOCS.split("```\n") if block.startswith(first)]
-    (tmp_path / file).write_text(example, encoding="utf-8")
+    (example,) = [block for block in DOCS.split("```") if block.startswith(f"text\n{first}")]
+    (tmp_path / file).write_text(example.removeprefix("text\n"), encoding="utf-8")
     corpus = repstore.corpus.read(f"{file.rpartition('.')[2]}:{tmp_path / file}")
     assert [text.text for text in corpus.texts()] == texts
     assert Counter(edge.kind for edge in corpus.edges()) == edges

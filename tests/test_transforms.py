@@ -362,7 +362,7 @@ def test_all_layers_are_those_it_was_fitted_on_and_others_are_refused(store):
 def test_what_shows_or_searches_vectors_as_stored_is_refused(fitted):
     with repstore.open(fitted) as store:
         seen = store.transformed("whiten")
-        assert "transform='whiten'" in repr(seen)
+        assert 'seen through "whiten"' in repr(seen)
         with pytest.raises(ArgumentError, match='SQL shows vectors as stored, not through "whiten"'):
             seen.sql("SELECT 1")
         with pytest.raises(ArgumentError, match='Indexes are of vectors as stored, not through "whiten"'):
