@@ -117,8 +117,7 @@ def _asked(ctx: typer.Context, layout: Layout) -> list[tuple[RunLayout, dict[str
 
 def _infos(layout: Layout) -> list[tuple[RunLayout, dict[str, Any]]]:
     """The runs of a store, by name."""
-    runs = [layout.run(folder.name) for folder in layout.runs.iterdir()]
-    infos = [(run, read_json(run.info)) for run in runs if run.info.exists()]
+    infos = [(run, read_json(run.info)) for run in layout.all_runs()]
     return sorted(infos, key=lambda each: (each[1]["name"], each[1]["corpus"]))
 
 

@@ -113,6 +113,11 @@ class Layout:
         """Paths of a result that is kept under a name."""
         return ResultLayout(self.results / name)
 
+    def all_runs(self) -> list[RunLayout]:
+        """The runs that are there, in order of their ids: those with a ``run.json``."""
+        found = (self.run(folder.name) for folder in sorted(self.runs.glob("*")))
+        return [run for run in found if run.info.exists()]
+
     def all_results(self) -> list[ResultLayout]:
         """The results that count, in order of their names: those with a file that says so."""
         names = sorted(path.name for path in self.results.glob("*"))

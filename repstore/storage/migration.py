@@ -21,8 +21,8 @@ def migrate(layout: Layout) -> list[str]:
     version = format_of(layout)
     steps = [f"Format {one.to}: {one.what}" for one in MIGRATIONS if one.to > version]
     if steps:
-        for path in sorted(layout.runs.glob("*/run.json")):
-            write_json(path, migrated("run", read_json(path)))
+        for run in layout.all_runs():
+            write_json(run.info, migrated("run", read_json(run.info)))
         publish_catalog(layout)
         write_marker(layout)
     return steps

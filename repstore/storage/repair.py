@@ -61,9 +61,9 @@ def _remove(unfinished: Path) -> None:
 
 def _command_of_corpus(layout: Layout, corpus_id: str) -> str | None:
     """The command of a run over the corpus, which brings the corpus back; None if no run says it."""
-    for path in sorted(layout.runs.glob("*/run.json")):
+    for place in layout.all_runs():
         try:
-            run = read_run(layout, path.parent.name)
+            run = read_run(layout, place.root.name)
         except StoreDamagedError:
             continue
         if run.spec.corpus_id == corpus_id and brings_corpus(run):

@@ -130,7 +130,7 @@ def write_run(layout: Layout, info: RunInfo) -> None:
 
 def read_runs(layout: Layout) -> list[RunInfo]:
     """The runs of a store, by name."""
-    found = [_run(read_json(path)) for path in layout.runs.glob("*/run.json")]
+    found = [_run(read_json(run.info)) for run in layout.all_runs()]
     return sorted(found, key=lambda run: (run.name, run.corpus))
 
 
