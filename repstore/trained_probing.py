@@ -21,6 +21,7 @@ from repstore.sampling import check_draws, check_memory, check_sample
 from repstore.spec import PairFeature, Progress
 from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Layers, Run, lasting
+from repstore.storage.waiting import awaited
 from repstore.tasks import Asked, Task
 from repstore.tasks_in_use import task_of
 from repstore.telling import Told
@@ -181,9 +182,11 @@ def _fit(
     # One thread of BLAS: several add up in another order each time, and get in the way of these.
     with one_thread(), ThreadPoolExecutor(n_threads) as pool:
         try:
-            for layer, outcome in zip(names, pool.map(one, names), strict=True):
-                outcomes[str(layer)] = outcome
+            running = [pool.submit(one, layer) for layer in names]
+            for layer, learned in zip(names, running, strict=True):
+                outcomes[str(layer)] = awaited(learned)
                 told.done()
         finally:
             is_over.set()  # after Ctrl-C, or an error, the pool waits for what is running
+            pool.shutdown(cancel_futures=True)
     return Fitted(run, lesson, method, feature, wanted, outcomes)

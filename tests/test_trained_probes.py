@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -333,15 +335,45 @@ def test_an_error_at_one_layer_ends_the_work_at_others(planted, monkeypatch):
         both.wait()
         if inputs.vectors.layer == 0:
             raise ResultError("This layer has no end.")
-        for _ in range(10_000):
-            try:
-                progress()
-            except BaseException:
-                was_told.append(True)
-                raise
-            time.sleep(0.001)
-        raise AssertionError("nobody said that it is over")
+        go_on_until_told(progress, was_told)
 
+    with pytest.raises(ResultError, match="no end"):
+        learn_layers(planted.root, [0, 1], learner)
+    assert was_told == [True]
+
+
+def test_ctrl_c_ends_the_work_at_once_where_a_library_has_interrupted_waits_go_on(planted):
+    """As polars does, from its first use on: its handler of SIGINT is set with SA_RESTART."""
+    was_told: list[bool] = []
+
+    def learner(inputs, problems, *, memory, progress):
+        time.sleep(0.5)  # the main thread is waiting by now
+        os.kill(os.getpid(), signal.SIGINT)
+        go_on_until_told(progress, was_told)
+
+    signal.siginterrupt(signal.SIGINT, False)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            learn_layers(planted.root, [0], learner)
+    finally:
+        signal.siginterrupt(signal.SIGINT, True)
+    assert was_told == [True]
+
+
+def go_on_until_told(progress, was_told):
+    """Learn for 10 s, or until the work is over."""
+    for _ in range(10_000):
+        try:
+            progress()
+        except BaseException:
+            was_told.append(True)
+            raise
+        time.sleep(0.001)
+    raise AssertionError("nobody said that it is over")
+
+
+def learn_layers(root, layers, learner):
+    """Train probes of a learner's on some layers, several at once."""
     asked = TrainedProbe(
         name="linear",
         methods=(Method("linear", learner, needs=lambda inputs, problem: 1),),
@@ -353,11 +385,9 @@ def test_an_error_at_one_layer_ends_the_work_at_others(planted, monkeypatch):
         resamples=0,
         memory=MEMORY,
     )
-    with repstore.open(planted.root) as store:
+    with repstore.open(root) as store:
         lookup = store._lookup
-        with pytest.raises(ResultError, match="no end"):
-            fit_probes(lookup, [lookup.run("m/base")], [0, 1], asked, lambda _: None)
-    assert was_told == [True]
+        fit_probes(lookup, [lookup.run("m/base")], layers, asked, lambda _: None)
 
 
 def test_what_one_layer_has_memory_for_is_done_with_any_number_of_processors(planted, monkeypatch):

@@ -1,6 +1,6 @@
 """The Word-in-Context probe against the study's procedure, written again from its description.
 
-Liu et al. 2024 (arXiv 2403.01509), section 3, on 100 dev and 100 test pairs of the real corpus with a real
+Liu et al. 2024 (arXiv 2403.01509), section 3, on 48 dev and 48 test pairs of the real corpus with a real
 model. The second half of this file knows nothing of repstore: it reads the files, renders the texts, runs
 transformers on one text at a time, finds the tokens of a word by their offsets, and loops.
 
@@ -23,7 +23,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 import repstore
 from repstore.encode.models import EMBEDDED, find_model
 
-N_PAIRS = 100
+N_PAIRS = 48
 TEMPLATES = ["base", "repeat", "repeat_prev", "prompt2"]
 N_LAYERS = 31
 

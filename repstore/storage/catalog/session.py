@@ -22,6 +22,7 @@ from repstore.storage.catalog.reading import Catalog, is_utf8
 from repstore.storage.catalog.refusals import told, too_many_rows
 from repstore.storage.catalog.statements import check_statement
 from repstore.storage.catalog.views import RunShown, create_views
+from repstore.storage.waiting import HEARD, awaited
 
 COLUMNS = """
 SELECT table_name AS "table", column_name AS "column", data_type AS "type" FROM duckdb_columns()
@@ -170,12 +171,12 @@ class Session:
         with ThreadPoolExecutor(1) as pool:
             running: Future[pa.Table] = pool.submit(work)
             try:
-                return running.result()
+                return awaited(running)
             except BaseException:
                 while not running.done():
                     with suppress(KeyboardInterrupt):  # who is impatient has to wait for it all the same
                         self._connection.interrupt()  # in vain, if the query had not begun
-                        wait([running], timeout=0.05)
+                        wait([running], timeout=HEARD)
                 raise
 
     def _compute(self, at: int, columns: Sequence[pa.ChunkedArray]) -> pa.Array:
