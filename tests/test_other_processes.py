@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import pickle
 import subprocess
@@ -218,3 +219,8 @@ def test_a_data_loader_shuffles_a_layer(store):
     assert rows.dtype == torch.float16
     assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, np.asarray(layer).tolist()))
     assert not np.array_equal(rows, layer)
+
+
+def test_the_class_of_a_store_can_be_looked_into():
+    """As editors, documentation and ``mock.create_autospec`` do."""
+    assert "probe" in dict(inspect.getmembers(repstore.Store))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from threading import RLock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
@@ -30,7 +30,15 @@ class of_process(Generic[T]):  # noqa: N801  # like cached_property
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, holder: Any, owner: type | None = None) -> T:
+    @overload
+    def __get__(self, holder: None, owner: type | None = None) -> Self: ...
+
+    @overload
+    def __get__(self, holder: object, owner: type | None = None) -> T: ...
+
+    def __get__(self, holder: Any, owner: type | None = None) -> T | Self:
+        if holder is None:  # looked up on the class, as by inspect.getmembers
+            return self
         with _turn:
             kept = vars(holder)  # from now on this is looked into first
             if self._name not in kept:
