@@ -13,7 +13,7 @@
      ├─ ResultError           a question the stored vectors cannot answer
      └─ StoreError
          ├─ StoreNotFoundError
-         ├─ StoreVersionError   written by a newer repstore
+         ├─ StoreVersionError   of a newer format, or of an older one and to be written to
          ├─ StoreLockedError    another writer is at work
          └─ StoreDamagedError   files that contradict each other
 """
@@ -74,7 +74,7 @@ class StoreNotFoundError(StoreError):
 
 
 class StoreVersionError(StoreError):
-    """The store has a format this version does not know."""
+    """The store has a newer format than this version knows, or an older one and is to be written to."""
 
 
 class StoreLockedError(StoreError):
