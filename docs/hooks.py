@@ -33,7 +33,7 @@ def page_of(notebook: dict) -> str:
         for output in cell["outputs"]:
             data = output.get("data", {"text/plain": output.get("text", [])})
             if "image/png" in data:
-                parts.append(f"![](data:image/png;base64,{data['image/png'].strip()})")
+                parts.append(f"![What this draws](data:image/png;base64,{data['image/png'].strip()})")
             elif "text/html" in data:
                 html = re.sub(r"\n\s*", "\n", "".join(data["text/html"]))  # indented it would be code
                 parts.append(f'<div class="output">\n{html}\n</div>')
