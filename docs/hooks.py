@@ -14,7 +14,9 @@ ELSEWHERE = {"index.md": ROOT / "README.md", "changes.md": ROOT / "CHANGELOG.md"
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from files of another place or kind."""
     for name, path in ELSEWHERE.items():
-        text = path.read_text(encoding="utf-8").replace("](docs/", "](")
+        text = (
+            path.read_text(encoding="utf-8").replace("](docs/", "](").replace("](tour.ipynb)", "](tour.md)")
+        )
         files.append(File.generated(config, name, content=text))
     tour = json.loads((ROOT / "docs" / "tour.ipynb").read_text(encoding="utf-8"))
     files.append(File.generated(config, "tour.md", content=page_of(tour)))

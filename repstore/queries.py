@@ -15,6 +15,7 @@ from repstore.storage.lookup import Lookup
 from repstore.storage.opened import Run
 
 WordGiven = str | SupportsIndex | np.ndarray | EncodedWord | None
+"""A lemma or form, a word_id, a vector, or a word encoded for it; None where a text or a sense says which."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -231,6 +231,8 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
     def vectors(self, *, layer: LayerKey, run: str | None = None) -> LayerVectors:
         """One layer's word vectors, mapped, mixed or transformed: ``.word_ids`` and ``.values``.
 
+        *Shapes:* (n_words,), int64, and (n_words, d_model), float16 or float32; row i is of word i.
+
         Raises:
             NotFoundError: no such run or layer.
         """

@@ -23,6 +23,7 @@ from repstore.tasks import ARCS, OF_PAIRS, RELATIONS, Asked
 from repstore.trained_probing import TrainedProbe, probe_trained
 
 Features = PairFeature | Sequence[PairFeature] | Literal["all"]
+"""How users say by which features pairs are seen."""
 
 
 def ask_trained(

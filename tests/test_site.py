@@ -71,3 +71,18 @@ def test_the_home_page_is_the_readme_and_shows_its_figures(site):
     for figure in figures:
         assert f'src="{figure}"' in home
         assert (site / figure).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_home_page_leads_to_the_page_of_the_notebook(site):
+    home = (site / "index.html").read_text(encoding="utf-8")
+    assert 'href="tour.html"' in home
+    assert 'href="tour.ipynb"' not in home
+
+
+def test_types_of_signatures_are_in_the_reference(site):
+    """A name of ours that leads nowhere is marked as such; attributes are described where they stand."""
+    lost = set()
+    for page in (site / "reference").glob("*.html"):
+        lost |= set(re.findall(r"<span title=\"?(repstore\.[\w.]+)", page.read_text(encoding="utf-8")))
+    types = {name for name in lost if not re.search(r"\.[A-Z]\w*\.\w+$|\.[A-Z_]+$", name)}
+    assert types == set()

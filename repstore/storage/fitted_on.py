@@ -9,6 +9,7 @@ from typing import Literal, SupportsIndex, get_args
 from repstore.errors import ArgumentError, check_choice
 
 Side = Literal["a", "b"]
+"""Words that stand first in a pair, or second."""
 
 
 @dataclass(frozen=True, slots=True)
