@@ -59,7 +59,7 @@ def save_result(
         name: what it will be called: letters, digits, ``.``, ``_`` and ``-``.
         result: any answer of the store.
         command: the command line that asked for it.
-        replace: put it in the place of another result of that name. Should the process die meanwhile,
+        replace: put it in the place of another result of that name. Should the process die just then,
             neither may be left.
 
     Returns:
@@ -67,7 +67,7 @@ def save_result(
 
     Raises:
         ArgumentError: this is no name, another result has it, or a column cannot be kept.
-        StoreError: the disk is full, above all; then nothing is kept.
+        StoreError: the disk is full, above all; then everything is as it was.
         StoreLockedError: another process is writing to the store.
     """
     check_name("result", name)

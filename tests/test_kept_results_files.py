@@ -57,7 +57,10 @@ def test_another_writer_is_waited_for_by_nobody(store, root):
                 change()
 
 
-def test_a_full_disk_leaves_nothing(store, root, monkeypatch):
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_full_disk_leaves_what_was_there(store, root, monkeypatch, replaced):
+    if replaced:
+        repstore.save_result(store, "x", store.hubness(k=3))
     before = files_of(root)
     for last in range(3):
         written = []
@@ -71,9 +74,9 @@ def test_a_full_disk_leaves_nothing(store, root, monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(files, "write_draft", full)
             with pytest.raises(StoreError, match="No space left"):
-                repstore.save_result(store, "x", norms(store))
+                repstore.save_result(store, "x", norms(store), replace=True)
         assert files_of(root) == before
-        assert not (root / "results" / "x").exists()
+        assert (root / "results" / "x").exists() == replaced
 
 
 @pytest.mark.parametrize("replaced", [False, True])
