@@ -205,3 +205,13 @@ def test_a_file_of_somebody_else_is_left_where_it_is(store, root):
     ]
     repstore.drop_result(root, "x")
     assert mine.read_text() == "mine"
+@pytest.mark.parametrize("name", ["_x", "x\N{LATIN SMALL LETTER E WITH ACUTE}", "x" * 65])
+def test_a_result_whose_folder_has_no_name_of_ours_is_left_as_it_is(store, root, name):
+    repstore.save_result(store, "x", norms(store))
+    held = files_of(root / "results" / "x")
+    (root / "results" / "x").rename(root / "results" / name)
+    assert {finding["problem"] for finding in repstore.verify(root)} == {"foreign"}
+    repstore.repair(root)
+    assert files_of(root / "results" / name) == held
+
+
