@@ -130,7 +130,7 @@ class Results:
             "current"; "stale": a run that it is of has other parts by now, or is gone, or a transform, mix or
             probe was made anew or dropped; or "damaged": it is not as it was written.
         """
-        rows = [row for place in self._layout.all_results() for row in self._row(place)]
+        rows = [row for place in self._layout.all_results() if (row := self._row(place)) is not None]
         return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Results of {self._layout.root}")
 
     def result(self, name: str) -> ResultTable:
@@ -179,19 +179,28 @@ class Results:
             raise NotFoundError(f'No result "{name}". {hint}')
         return place, info
 
-    def _row(self, place: ResultLayout) -> Iterator[dict[str, Any]]:
-        """What is listed of a result; nothing if it was dropped meanwhile."""
+    def _row(self, place: ResultLayout) -> dict[str, Any] | None:
+        """What is listed of a result; None if it was dropped meanwhile."""
+        before = _edition(place)
+        row = self._listed(place)
+        if row is not None and row["state"] == "damaged" and _edition(place) != before:
+            return self._row(place)  # it was replaced or dropped meanwhile
+        return row
+
+    def _listed(self, place: ResultLayout) -> dict[str, Any] | None:
         try:
             info = read_result(place)
             if info is None:
-                return
+                return None
             saved = read_made(place)["saved"]
         except StoreDamagedError:
-            yield {"name": place.name, "state": "damaged"}
-            return
+            return {"name": place.name, "state": "damaged"}
         asked = info.provenance.get(ASKED, {})
-        is_cut = not place.rows.exists() or place.rows.stat().st_size != info.bytes
-        yield {
+        try:
+            is_cut = place.rows.stat().st_size != info.bytes
+        except FileNotFoundError:
+            is_cut = True
+        return {
             "name": place.name,
             "title": info.title,
             "question": _question(asked),
@@ -237,6 +246,15 @@ def _frozen_of(provenance: Mapping[str, Any]) -> Iterator[tuple[FrozenKind, str,
 
 def _question(asked: Mapping[str, Any]) -> str | None:
     """What was asked, in a word or two."""
+def _edition(place: ResultLayout) -> tuple[int, int] | None:
+    """What tells a result from another of the same name, though it be the same; None if there is none."""
+    try:
+        found = place.info.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
     if asked.get("question") == "probe":
         return f"probe {asked['arguments']['name']}"
     return asked.get("question")

@@ -184,6 +184,27 @@ def test_a_result_that_is_replaced_or_dropped_while_it_is_read_is_not_called_dam
             store.result("x")
 
 
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "dropped"])
+@pytest.mark.parametrize("reader", ["read_result", "read_made"])
+def test_a_result_that_is_replaced_or_dropped_while_all_are_listed_is_not_called_damaged(
+    store, root, monkeypatch, reader, replaced
+):
+    new = store.sql("SELECT 1 AS one")
+    repstore.save_result(store, "x", norms(store))
+    read = getattr(kept_results, reader)
+
+    def meanwhile(place):
+        monkeypatch.setattr(kept_results, reader, read)
+        had = read(place) if reader == "read_result" else None
+        repstore.drop_result(root, "x")
+        if replaced:
+            repstore.save_result(root, "x", new)
+        return had or read(place)
+
+    monkeypatch.setattr(kept_results, reader, meanwhile)
+    assert store.results()["state"] == (["current"] if replaced else [])
+
+
 def test_what_is_no_result_does_not_keep_the_others_from_being_listed_and_asked_about(store, root):
     repstore.save_result(store, "x", norms(store))
     (root / "results" / "folder" / "result.json").mkdir(parents=True)
@@ -196,15 +217,6 @@ def test_what_is_no_result_does_not_keep_the_others_from_being_listed_and_asked_
     assert not any(row["problem"] == "damaged" for row in repstore.verify(root))
 
 
-def test_a_file_of_somebody_else_is_left_where_it_is(store, root):
-    repstore.save_result(store, "x", norms(store))
-    mine = root / "results" / "x" / "mine.txt"
-    mine.write_text("mine")
-    assert [(found["path"], found["problem"]) for found in repstore.verify(root)] == [
-        ("results/x/mine.txt", "foreign")
-    ]
-    repstore.drop_result(root, "x")
-    assert mine.read_text() == "mine"
 @pytest.mark.parametrize("name", ["_x", "x\N{LATIN SMALL LETTER E WITH ACUTE}", "x" * 65])
 def test_a_result_whose_folder_has_no_name_of_ours_is_left_as_it_is(store, root, name):
     repstore.save_result(store, "x", norms(store))
@@ -215,3 +227,12 @@ def test_a_result_whose_folder_has_no_name_of_ours_is_left_as_it_is(store, root,
     assert files_of(root / "results" / name) == held
 
 
+def test_a_file_of_somebody_else_is_left_where_it_is(store, root):
+    repstore.save_result(store, "x", norms(store))
+    mine = root / "results" / "x" / "mine.txt"
+    mine.write_text("mine")
+    assert [(found["path"], found["problem"]) for found in repstore.verify(root)] == [
+        ("results/x/mine.txt", "foreign")
+    ]
+    repstore.drop_result(root, "x")
+    assert mine.read_text() == "mine"
