@@ -101,7 +101,9 @@ def check_can_keep(store: str | Path | os.PathLike[str]) -> None:
     layout = open_store(Path(store).absolute())
     check_format(layout)
     if not os.access(layout.root, os.W_OK):
-        raise StoreError(f"{layout.root} cannot be written to: {os.strerror(errno.EACCES)}.")
+        is_disk = os.statvfs(layout.root).f_flag & os.ST_RDONLY
+        reason = os.strerror(errno.EROFS if is_disk else errno.EACCES)
+        raise StoreError(f"{layout.root} cannot be written to: {reason}.")
 
 
 def drop_result(store: str | Path | os.PathLike[str], name: str) -> bool:
@@ -244,8 +246,6 @@ def _frozen_of(provenance: Mapping[str, Any]) -> Iterator[tuple[FrozenKind, str,
             yield "probe", provenance["probe"], digest, list(ids.values())
 
 
-def _question(asked: Mapping[str, Any]) -> str | None:
-    """What was asked, in a word or two."""
 def _edition(place: ResultLayout) -> tuple[int, int] | None:
     """What tells a result from another of the same name, though it be the same; None if there is none."""
     try:
@@ -255,6 +255,8 @@ def _edition(place: ResultLayout) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
+def _question(asked: Mapping[str, Any]) -> str | None:
+    """What was asked, in a word or two."""
     if asked.get("question") == "probe":
         return f"probe {asked['arguments']['name']}"
     return asked.get("question")
