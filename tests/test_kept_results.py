@@ -120,7 +120,7 @@ def test_the_provenance_says_the_question_with_its_defaults_and_the_runs_with_th
 def test_however_a_run_and_a_layer_are_given_the_provenance_is_the_same(store, run):
     plain = store.hubness(run="m/base", layer=1, k=3)
     for layer in ([1], (1,), np.array([1]), range(1, 2), {1}):
-        assert store.hubness(run="m/base", layer=layer, k=3).about == plain.about
+        assert store.hubness(run="m/base", layer=layer, k=np.int64(3)).about == plain.about
     assert store.geometry(["norms"], run=run).about == store.geometry("norms", run="m/base").about
 
 
