@@ -59,7 +59,7 @@ def save_result(
         name: what it will be called: letters, digits, ``.``, ``_`` and ``-``.
         result: any answer of the store.
         command: the command line that asked for it.
-        replace: put it in the place of another result of that name. Should the process die meanwhile,
+        replace: put it in the place of another result of that name. Should the process die just then,
             neither may be left.
 
     Returns:
@@ -67,7 +67,7 @@ def save_result(
 
     Raises:
         ArgumentError: this is no name, another result has it, or a column cannot be kept.
-        StoreError: the disk is full, above all; then nothing is kept.
+        StoreError: the disk is full, above all; then everything is as it was.
         StoreLockedError: another process is writing to the store.
     """
     check_name("result", name)
@@ -101,7 +101,9 @@ def check_can_keep(store: str | Path | os.PathLike[str]) -> None:
     layout = open_store(Path(store).absolute())
     check_format(layout)
     if not os.access(layout.root, os.W_OK):
-        raise StoreError(f"{layout.root} cannot be written to: {os.strerror(errno.EACCES)}.")
+        is_disk = os.statvfs(layout.root).f_flag & os.ST_RDONLY
+        reason = os.strerror(errno.EROFS if is_disk else errno.EACCES)
+        raise StoreError(f"{layout.root} cannot be written to: {reason}.")
 
 
 def drop_result(store: str | Path | os.PathLike[str], name: str) -> bool:
@@ -130,7 +132,7 @@ class Results:
             "current"; "stale": a run that it is of has other parts by now, or is gone, or a transform, mix or
             probe was made anew or dropped; or "damaged": it is not as it was written.
         """
-        rows = [row for place in self._layout.all_results() for row in self._row(place)]
+        rows = [row for place in self._layout.all_results() if (row := self._row(place)) is not None]
         return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Results of {self._layout.root}")
 
     def result(self, name: str) -> ResultTable:
@@ -179,19 +181,28 @@ class Results:
             raise NotFoundError(f'No result "{name}". {hint}')
         return place, info
 
-    def _row(self, place: ResultLayout) -> Iterator[dict[str, Any]]:
-        """What is listed of a result; nothing if it was dropped meanwhile."""
+    def _row(self, place: ResultLayout) -> dict[str, Any] | None:
+        """What is listed of a result; None if it was dropped meanwhile."""
+        before = _edition(place)
+        row = self._listed(place)
+        if row is not None and row["state"] == "damaged" and _edition(place) != before:
+            return self._row(place)  # it was replaced or dropped meanwhile
+        return row
+
+    def _listed(self, place: ResultLayout) -> dict[str, Any] | None:
         try:
             info = read_result(place)
             if info is None:
-                return
+                return None
             saved = read_made(place)["saved"]
         except StoreDamagedError:
-            yield {"name": place.name, "state": "damaged"}
-            return
+            return {"name": place.name, "state": "damaged"}
         asked = info.provenance.get(ASKED, {})
-        is_cut = not place.rows.exists() or place.rows.stat().st_size != info.bytes
-        yield {
+        try:
+            is_cut = place.rows.stat().st_size != info.bytes
+        except FileNotFoundError:
+            is_cut = True
+        return {
             "name": place.name,
             "title": info.title,
             "question": _question(asked),
@@ -233,6 +244,15 @@ def _frozen_of(provenance: Mapping[str, Any]) -> Iterator[tuple[FrozenKind, str,
     if asked.get("question") == "apply_probe":
         for digest in provenance["digests"]:
             yield "probe", provenance["probe"], digest, list(ids.values())
+
+
+def _edition(place: ResultLayout) -> tuple[int, int] | None:
+    """What tells a result from another of the same name, though it be the same; None if there is none."""
+    try:
+        found = place.info.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _question(asked: Mapping[str, Any]) -> str | None:

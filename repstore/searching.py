@@ -31,7 +31,7 @@ def check_neighborhood(k: int, metric: Metric, standardize: Frame) -> None:
     Raises:
         ArgumentError: one of them cannot be used.
     """
-    if not isinstance(k, int):
+    if not isinstance(k, int | np.integer):
         raise ArgumentError(f"k is {k}; ask for a whole number of neighbors.")
     if k < 1:
         raise ArgumentError(f"k is {k}; ask for at least 1 neighbor.")

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kept import similar, store_of
@@ -183,6 +184,8 @@ def test_a_store_that_keeps_nothing_is_refused_before_anything_is_asked(root, mo
         refused = program(*asked, "--save", "x")
         assert (refused.code, refused.out) == (1, "")
         assert "cannot be written to: Permission denied." in refused.err
+        patched.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID))
+        assert "cannot be written to: Read-only file system." in program(*asked, "--save", "x").err
     write_json(root / "store.json", {"format_version": 1})
     for question in (asked, ["sql", root, "SELECT 1"], ["probe", "ridge", root, "--matrix", "none.csv"]):
         refused = program(*question, "--save", "x")

@@ -20,6 +20,7 @@ from mixing import arrays_of, put_mix
 import repstore
 from repstore.errors import ArgumentError, NotFoundError
 from repstore.results import Figure, ResultTable
+from repstore.storage.catalog.refusals import told
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -119,7 +120,7 @@ def test_the_provenance_says_the_question_with_its_defaults_and_the_runs_with_th
 def test_however_a_run_and_a_layer_are_given_the_provenance_is_the_same(store, run):
     plain = store.hubness(run="m/base", layer=1, k=3)
     for layer in ([1], (1,), np.array([1]), range(1, 2), {1}):
-        assert store.hubness(run="m/base", layer=layer, k=3).about == plain.about
+        assert store.hubness(run="m/base", layer=layer, k=np.int64(3)).about == plain.about
     assert store.geometry(["norms"], run=run).about == store.geometry("norms", run="m/base").about
 
 
@@ -310,6 +311,12 @@ def test_a_result_that_is_not_there_is_named_in_sql_with_the_one_that_may_be_mea
     Path(store, "results", "wic-base", "rows.parquet").unlink()
     with pytest.raises(repstore.RepstoreError, match='The rows of the result "wic-base" are gone'):
         store.sql("FROM result('wic-base')")
+
+
+def test_a_result_that_is_dropped_while_sql_opens_it_is_called_gone():
+    said = 'IO Error: Cannot open file "/s/results/x/rows.parquet": No such file or directory'
+    assert told(said, "", 1, [], ["x"]).startswith('The rows of the result "x" are gone.')
+    assert told(said, "", 1, [], ["y"]).startswith('No result "x".')
 
 
 @pytest.mark.parametrize(

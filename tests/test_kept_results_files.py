@@ -57,7 +57,10 @@ def test_another_writer_is_waited_for_by_nobody(store, root):
                 change()
 
 
-def test_a_full_disk_leaves_nothing(store, root, monkeypatch):
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_full_disk_leaves_what_was_there(store, root, monkeypatch, replaced):
+    if replaced:
+        repstore.save_result(store, "x", store.hubness(k=3))
     before = files_of(root)
     for last in range(3):
         written = []
@@ -71,9 +74,9 @@ def test_a_full_disk_leaves_nothing(store, root, monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(files, "write_draft", full)
             with pytest.raises(StoreError, match="No space left"):
-                repstore.save_result(store, "x", norms(store))
+                repstore.save_result(store, "x", norms(store), replace=True)
         assert files_of(root) == before
-        assert not (root / "results" / "x").exists()
+        assert (root / "results" / "x").exists() == replaced
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -181,6 +184,27 @@ def test_a_result_that_is_replaced_or_dropped_while_it_is_read_is_not_called_dam
             store.result("x")
 
 
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "dropped"])
+@pytest.mark.parametrize("reader", ["read_result", "read_made"])
+def test_a_result_that_is_replaced_or_dropped_while_all_are_listed_is_not_called_damaged(
+    store, root, monkeypatch, reader, replaced
+):
+    new = store.sql("SELECT 1 AS one")
+    repstore.save_result(store, "x", norms(store))
+    read = getattr(kept_results, reader)
+
+    def meanwhile(place):
+        monkeypatch.setattr(kept_results, reader, read)
+        had = read(place) if reader == "read_result" else None
+        repstore.drop_result(root, "x")
+        if replaced:
+            repstore.save_result(root, "x", new)
+        return had or read(place)
+
+    monkeypatch.setattr(kept_results, reader, meanwhile)
+    assert store.results()["state"] == (["current"] if replaced else [])
+
+
 def test_what_is_no_result_does_not_keep_the_others_from_being_listed_and_asked_about(store, root):
     repstore.save_result(store, "x", norms(store))
     (root / "results" / "folder" / "result.json").mkdir(parents=True)
@@ -191,6 +215,16 @@ def test_what_is_no_result_does_not_keep_the_others_from_being_listed_and_asked_
     with pytest.raises(NotFoundError, match="Known: x"):
         store.result("file")
     assert not any(row["problem"] == "damaged" for row in repstore.verify(root))
+
+
+@pytest.mark.parametrize("name", ["_x", "x\N{LATIN SMALL LETTER E WITH ACUTE}", "x" * 65])
+def test_a_result_whose_folder_has_no_name_of_ours_is_left_as_it_is(store, root, name):
+    repstore.save_result(store, "x", norms(store))
+    held = files_of(root / "results" / "x")
+    (root / "results" / "x").rename(root / "results" / name)
+    assert {finding["problem"] for finding in repstore.verify(root)} == {"foreign"}
+    repstore.repair(root)
+    assert files_of(root / "results" / name) == held
 
 
 def test_a_file_of_somebody_else_is_left_where_it_is(store, root):

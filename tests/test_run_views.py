@@ -6,6 +6,7 @@ import mmap
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from mixing import arrays_of, put_mix
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
@@ -146,6 +147,17 @@ def test_a_run_without_vectors_can_be_looked_at(store):
 def test_the_vectors_of_a_layer_are_those_of_the_store(store):
     for run, layer in (("m/parts", 2), ("m/whole", "mix:x")):
         assert store.run(run)[layer].vectors is store.vectors(run=run, layer=layer)
+
+
+@pytest.mark.parametrize("name", ["m/parts", "m/whole"])
+def test_what_is_no_list_of_word_ids_is_refused(store, name):
+    vectors = store.run(name)[1].vectors
+    first = vectors.word_ids[0]
+    assert (vectors.of(pa.array([first])) == vectors[:1]).all()
+    assert vectors.of([]).shape == (0, vectors.d_model)
+    for given in (first, [[first]], [first + 0.5], ["bank"], "bank", None):
+        with pytest.raises(ArgumentError, match="is no list of word_ids"):
+            vectors.of(given)
 
 
 def is_mapped(array: np.ndarray) -> bool:

@@ -27,15 +27,28 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int
     Returns:
         The number of bytes and their SHA-256.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
+    written = write_beside(path, chunks)
+    publish(draft_of(path), path)
+    return written
+
+
+def draft_of(path: Path) -> Path:
+    """Under which name a file is written before it gets its own."""
+    return path.with_name(path.name + TEMPORARY)
+
+
+def write_beside(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, str]:
+    """Write `chunks` to the temporary file of a path (`draft_of`), and flush it to the disk.
+
+    Returns:
+        The number of bytes and their SHA-256.
+    """
 
     def produce(write: Write) -> None:
         for chunk in chunks:
             write(chunk)
 
-    n_bytes, sha256 = write_draft(temporary, produce)
-    publish(temporary, path)
-    return n_bytes, sha256
+    return write_draft(draft_of(path), produce)
 
 
 def write_draft(draft: Path, produce: Callable[[Write], None]) -> tuple[int, str]:
@@ -91,7 +104,12 @@ def reason_of(error: Exception) -> str:
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a small JSON object durably, keys in the order given, with a digest of itself as the last."""
-    write_durably(path, [_text(value).encode()])
+    write_durably(path, [json_bytes(value)])
+
+
+def json_bytes(value: dict[str, Any]) -> bytes:
+    """The bytes of a JSON file that `read_json` reads."""
+    return _text(value).encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -257,16 +257,31 @@ def is_damaged(place: FrozenLayout, info: FrozenInfo) -> bool:
 
 def drop_frozen(place: Place) -> bool:
     """Remove what is kept under a name, and what a crash left of it. Returns whether there was one."""
-    was_there = place.info.exists()
-    if was_there:
-        place.info.unlink()  # first: what it no longer names does not exist
-        sync_folder(place.root)
-    for file in place.files():
-        file.unlink()
-    if place.root.exists() and not any(place.root.iterdir()):
-        place.root.rmdir()
-        sync_folder(place.root.parent)
+    was_there = make_uncounted(place)
+    remove_files(place.root, place.files())
     return was_there
+
+
+def make_uncounted(place: Place) -> bool:
+    """Remove the JSON file of what is kept: what it no longer names does not exist.
+
+    Returns:
+        Whether it was there.
+    """
+    if not place.info.exists():
+        return False
+    place.info.unlink()
+    sync_folder(place.root)
+    return True
+
+
+def remove_files(folder: Path, files: Iterable[Path]) -> None:
+    """Remove some files of a folder, those that are there, and the folder if nothing else is in it."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+        sync_folder(folder.parent)
 
 
 def _npy(array: np.ndarray) -> bytes:

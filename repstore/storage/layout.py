@@ -11,7 +11,8 @@ from repstore.storage.files import TEMPORARY
 
 ENTRY = re.compile(r"part-\d{5,}\.json")
 INDEX_INFO = re.compile(r"layer-(\d{2,})-(none|center|corpus)\.json")
-FROZEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+FROZEN_NAME = re.compile(_NAME)
 
 FrozenKind = Literal["transform", "probe", "mix"]
 """What is fitted on words of a run and kept under a name."""
@@ -32,19 +33,22 @@ RESULTS = "results"
 RESULT_FILES = r"rows\.parquet|made\.json"
 """Names of the files of a result, beside the JSON file that makes it count, as a regular expression."""
 
-_ARRAYS = "|".join(rf"{folder}/[\w.-]+/({FROZEN_ARRAYS[kind]})" for kind, folder in FROZEN_FOLDERS.items())
-_INFOS = "|".join(rf"{folder}/[\w.-]+/{kind}\.json" for kind, folder in FROZEN_FOLDERS.items())
+_ARRAYS = "|".join(rf"{folder}/{_NAME}/({FROZEN_ARRAYS[kind]})" for kind, folder in FROZEN_FOLDERS.items())
+_INFOS = "|".join(rf"{folder}/{_NAME}/{kind}\.json" for kind, folder in FROZEN_FOLDERS.items())
 UNFINISHED = re.compile(
     r"((store\.json|catalog\.(duckdb|json)|corpora/\w+|runs/\w+/run\.json"
     r"|runs/\w+/(parts|skipped|manifest)/part-\d+\.(parquet|json)"
     r"|runs/\w+/index/layer-\d+-\w+\.(faiss|json)"
-    rf"|runs/\w+/({_INFOS}|{_ARRAYS})|results/[\w.-]+/(result\.json|{RESULT_FILES}))"
+    rf"|runs/\w+/({_INFOS}|{_ARRAYS})|results/{_NAME}/(result\.json|{RESULT_FILES}))"
     + re.escape(TEMPORARY)
     + ")"
     r"|runs/\w+/index/layer-\d+-\w+-[0-9a-f]{8}\.faiss$"
-    rf"|runs/\w+/({_ARRAYS})$|results/[\w.-]+/({RESULT_FILES})$"
+    rf"|runs/\w+/({_ARRAYS})$|results/{_NAME}/({RESULT_FILES})$"
 )
-"""Names under which files and folders are written before they are renamed or a JSON file names them."""
+"""Names under which files and folders are written before they are renamed or a JSON file names them.
+
+A folder that has no name of ours is somebody else's, be it what they moved away: nothing in it is removed.
+"""
 
 DERIVED = re.compile(rf"catalog\.|results/|runs/\w+/(index|{'|'.join(FROZEN_FOLDERS.values())})/")
 """Names of what is derived from the rest, and replaced."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from repstore.errors import ArgumentError, StoreDamagedError
-from repstore.storage.files import read_checked, read_json, sha256_of, write_durably, write_json
-from repstore.storage.frozen import drop_frozen
+from repstore.storage.files import (
+    draft_of,
+    json_bytes,
+    publish,
+    read_checked,
+    read_json,
+    sha256_of,
+    write_beside,
+)
+from repstore.storage.frozen import make_uncounted, remove_files
 from repstore.storage.layout import ResultLayout
 
 METADATA = "repstore"
@@ -116,7 +124,7 @@ def written_as(table: pa.Table, about: Mapping[str, Any]) -> tuple[SavedResult, 
 
 
 def write_result(place: ResultLayout, info: SavedResult, data: memoryview, made: Mapping[str, Any]) -> None:
-    """Keep a result; what was there is removed first.
+    """Keep a result. What was there is removed once the new one is on the disk, under names of its own.
 
     Args:
         place: where.
@@ -124,16 +132,22 @@ def write_result(place: ResultLayout, info: SavedResult, data: memoryview, made:
         made: what ``made.json`` says.
 
     Raises:
-        StoreError: the disk is full; nothing of it is left.
+        StoreError: the disk is full; nothing of it is left, and what was there stays.
     """
-    drop_frozen(place)
+    contents: dict[Path, bytes | memoryview] = {
+        place.rows: data,
+        place.made: json_bytes(dict(made)),
+        place.info: json_bytes(dataclasses.asdict(info)),  # last, as it makes the result count
+    }
     try:
-        write_durably(place.rows, [data])
-        write_json(place.made, dict(made))
-        write_json(place.info, dataclasses.asdict(info))
+        for path, content in contents.items():
+            write_beside(path, [content])
     except Exception:
-        drop_frozen(place)
+        remove_files(place.root, map(draft_of, contents))
         raise
+    make_uncounted(place)
+    for path in contents:
+        publish(draft_of(path), path)
 
 
 def read_result(place: ResultLayout) -> SavedResult | None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from repstore.errors import NotFoundError
+from repstore.errors import ArgumentError, NotFoundError
 from repstore.spec import LayerKey, layer_number
 from repstore.storage.array_like import ArrayOfRows
 from repstore.storage.parts import PartFile
@@ -81,10 +81,16 @@ class LayerVectors(ArrayOfRows):
 
         Raises:
             NotFoundError: a word has no vector.
+            ArgumentError: that is no list of word_ids.
         """
-        rows = rows_of(self.word_ids, np.asarray(word_ids, np.int64))
+        given = np.asarray(word_ids)
+        if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+            shown = np.array2string(given, threshold=8)
+            raise ArgumentError(f"{shown} is no list of word_ids. Give whole numbers, such as [ID].")
+        given = given.astype(np.int64)
+        rows = rows_of(self.word_ids, given)
         if (rows < 0).any():
-            raise NotFoundError(f"Word {np.asarray(word_ids)[rows < 0][0]} has no vector in this run.")
+            raise NotFoundError(f"Word {given[rows < 0][0]} has no vector in this run.")
         return self.take(rows)
 
     def take(self, rows: np.ndarray) -> np.ndarray:

@@ -14,7 +14,10 @@ CANDIDATES = re.compile(r"\n\tCandidate functions:(?:\n\t.+){4,}\n?")
 
 NO_COLUMN = re.compile(r'Referenced column "(?P<name>[^\n]+?)" (?:was )?not found[^\n]*')
 NO_TABLE = re.compile(r"(Table with name (?P<name>[^\n]+) does not exist!)(?:\nDid you mean [^\n]+)?")
-NO_FILE = re.compile(r'No files found that match the pattern "(?P<path>[^\n]+)"')
+NO_FILE = re.compile(
+    r'(?:No files found that match the pattern|Cannot open file) "(?P<path>[^\n]+/rows\.parquet)"'
+)
+"""Of a result that is not there, or that was dropped between finding its file and opening it."""
 
 
 def told(said: str, sql: str, memory: int, tables: Sequence[str], results: Sequence[str]) -> str:
