@@ -288,8 +288,12 @@ def test_in_a_pipe_there_is_no_color(store):
         assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_a_stream_that_the_shell_closed_is_not_written_to(store):
-    for call, code in ((f"runs '{store}' >&-", 0), (f"runs '{store}/none' 2>&-", 1)):
+def test_a_stream_that_the_shell_closed_is_neither_written_to_nor_read(store):
+    for call, code in (
+        (f"runs '{store}' >&-", 0),
+        (f"runs '{store}/none' 2>&-", 1),
+        (f"sql '{store}' <&-", 0),
+    ):
         script = f"{sys.executable} -m repstore {call}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
