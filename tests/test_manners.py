@@ -163,6 +163,11 @@ def test_any_error_is_one_line_and_debug_shows_where_it_came_from(store, monkeyp
             assert not where
 
 
+@pytest.mark.parametrize("refused", [["--save", "x"], ["--plot", "x.gif"], ["--metric", "x"]], ids=" ".join)
+def test_debug_shows_where_an_option_was_refused_that_stands_before_it(store, refused):
+    assert "Traceback" in command("compare", store / "none", *refused, "--debug").err
+
+
 def test_debug_does_not_outlive_its_command(store):
     assert "Traceback" in command("runs", store / "none", "--debug").err
     assert "Traceback" not in command("runs", store / "none").err
