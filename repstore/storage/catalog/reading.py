@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from repstore.errors import QueryError, StoreDamagedError, StoreError, StoreNotFoundError
+from repstore.errors import ArgumentError, QueryError, StoreDamagedError, StoreError, StoreNotFoundError
 from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog.filling import fill
 from repstore.storage.catalog.refusals import in_few_words
@@ -102,7 +102,14 @@ class Catalog:
         return StoreError(f"{self._layout.root} is closed. Open it again to ask more.")
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
-        """Run one of repstore's own queries over the catalog."""
+        """Run one of repstore's own queries over the catalog.
+
+        Raises:
+            ArgumentError: a parameter is no text that a catalog could hold.
+        """
+        for value in parameters.values() if isinstance(parameters, dict) else parameters:
+            if isinstance(value, str) and not is_utf8(value):
+                raise ArgumentError(f"{value!r} is found nowhere: it is no text in UTF-8.")
         with self._turn, self.trusted():
             return self._connection.sql(sql, params=parameters).to_arrow_table()
 
