@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repstore.corpus.source import is_whole
 from repstore.errors import ArgumentError
 from repstore.groups import missing_parts
 from repstore.spec import RunSpec
@@ -23,6 +24,17 @@ class RunReport:
     n_skipped: int
     n_windowed: int
     n_new: int
+
+
+def check_storable(*given: str | None) -> None:
+    """Refuse what a store would have to write down and cannot.
+
+    Raises:
+        ArgumentError: one of these has bytes in it that are not UTF-8.
+    """
+    for text in given:
+        if text is not None and not is_whole(text):
+            raise ArgumentError(f"{text!r} has bytes in it that are not UTF-8. Rename it.")
 
 
 def check_same_name(layout: Layout, name: str | None, spec: RunSpec) -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from repstore.accounts import RunReport, check_same_name, is_complete, n_accounted, report_of
+from repstore.accounts import RunReport, check_same_name, check_storable, is_complete, n_accounted, report_of
 from repstore.corpus import Corpus
 from repstore.errors import ArgumentError, StoreError
 from repstore.groups import missing_parts, n_words_of, stats_of
@@ -102,6 +102,7 @@ def import_vectors(
         StoreLockedError: another process is writing to the store.
         MissingExtraError: the library of the format is not installed.
     """
+    check_storable(source, None if words is None else str(words), name, model, corpus_name)
     layout = Layout(Path(store))
     check_place(layout.root)
     progress(Progress(f"Reading {source}"))

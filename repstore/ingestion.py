@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from repstore import corpus as corpora
-from repstore.accounts import RunReport, check_same_name, is_complete, n_accounted, report_of
+from repstore.accounts import RunReport, check_same_name, check_storable, is_complete, n_accounted, report_of
 from repstore.corpus.plain import with_all_words
 from repstore.corpus.splits import with_splits
 from repstore.encode import require_encode
@@ -106,6 +106,7 @@ def ingest(
         StoreLockedError: another process is writing to the store.
         MissingExtraError: torch and transformers are not installed.
     """
+    check_storable(source, model, *templates, name, corpus_name)
     views = [parse_template(template) for template in templates]
     _check(views, words, pooling, dtype, batch_tokens, name)
     layout = Layout(Path(store))
