@@ -37,6 +37,7 @@ REFUSED = {
     ),
     "no folder to be in": ({"out": "no/a.parquet"}, ArgumentError, "There is no folder .*no. Make it first"),
     "inside the store": ({"out": "store/a.npy"}, ArgumentError, "is inside the store"),
+    "no UTF-8": ({"out": "b\udcff.npy"}, ArgumentError, r"b\\udcff.* has bytes in it that are not UTF-8"),
     "no run": ({"run": "m/bas"}, NotFoundError, 'Did you mean "m/base"?'),
     "no layer": ({"layer": 3}, NotFoundError, "no layer 3"),
     "no mix": ({"layer": "mix:no"}, NotFoundError, 'no mix "no"'),

@@ -8,7 +8,6 @@ import pytest
 from synthetic import SyntheticRun, build_store, corpus_of, random_layers
 
 import repstore
-from repstore.errors import ArgumentError
 from repstore.spec import Pair, Text, Word
 
 HOSTILE = [
@@ -97,29 +96,3 @@ def test_an_unknown_name_is_repeated_in_the_error_as_it_is(store, name):
     with pytest.raises(repstore.RepstoreError) as caught:
         store.vectors(run=f"no {name}", layer=0)
     assert f'No run "no {name}"' in str(caught.value)
-
-
-BROKEN = "b\udcff"
-"""What a byte on the command line becomes that is not UTF-8."""
-
-
-@pytest.mark.parametrize("criterion", ["form", "lemma", "pos", "sense", "text"])
-def test_no_word_is_looked_for_by_what_is_not_utf_8(store, criterion):
-    with pytest.raises(ArgumentError, match=r"'b\\udcff' has bytes in it that are not UTF-8"):
-        store.words(**{criterion: BROKEN})
-
-
-def test_nothing_is_named_by_what_is_not_utf_8(store, tmp_path):
-    vectors, new = tmp_path / "glove.txt", tmp_path / "new"
-    vectors.write_text("bank 1 2\n")
-    for refused in (
-        lambda: repstore.ingest(f"text:{BROKEN}", new, model="m"),
-        lambda: repstore.ingest("text:a.txt", new, model="m", corpus_name=BROKEN),
-        lambda: repstore.ingest("text:a.txt", new, model="m", name=BROKEN),
-        lambda: repstore.import_vectors(f"glove:{vectors}", store, name=BROKEN),
-        lambda: repstore.import_vectors(f"glove:{vectors}", store, words=tmp_path / BROKEN),
-        lambda: repstore.export(store, tmp_path / f"{BROKEN}.npy", run=HOSTILE[0]),
-    ):
-        with pytest.raises(ArgumentError, match="not UTF-8"):
-            refused()
-    assert [path.name for path in tmp_path.iterdir()] == ["glove.txt"]

@@ -249,6 +249,10 @@ def test_a_broken_archive_is_refused(store, tmp_path):
         ("parquet:.", {"axes": "words,layers"}, "has no use for --axes"),
         ("glove:.", {"by": "sense"}, "by"),
         ("glove:.", {"case": "upper"}, "case"),
+        ("glove:Z\udcfc", {}, r"'glove:Z\\udcfc' has bytes in it that are not UTF-8"),
+        ("npy:.", {"words": "Z\udcfc.csv"}, "not UTF-8"),
+        ("glove:.", {"name": "Z\udcfc"}, "not UTF-8"),
+        ("glove:.", {"model": "Z\udcfc"}, "not UTF-8"),
     ],
 )
 def test_requests_that_cannot_be_are_refused(store, source, options, message):

@@ -86,12 +86,14 @@ class Lookup:
         """A run by its name, ``name@corpus`` or run_id; the only one, if no name is given.
 
         Raises:
-            ArgumentError: no name is given and there is not exactly one run.
+            ArgumentError: no name is given and there is not exactly one run, or it is no name.
             NotFoundError: no such run, or several.
         """
         known = ", ".join(self.labels.values()) or "none yet"
         if name is None and len(self.labels) != 1:
             raise ArgumentError(f"Say which run: {known}.")
+        if name is not None and not isinstance(name, str):
+            raise ArgumentError(f"{name!r} is no name of a run. Give one of: {known}.")
         fitting = [
             row["run_id"]
             for row in self.run_rows.to_pylist()
