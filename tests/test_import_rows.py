@@ -462,6 +462,78 @@ def test_what_is_exported_comes_in_bit_for_bit_elsewhere(store, tmp_path, suffix
         assert np.array_equal(again.values, made.values)
 
 
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_pairs_that_were_exported_come_in_with_their_words(store, tmp_path, in_folder):
+    """Those of which both words have a vector; a corpus that comes in whole is the same corpus."""
+    (tmp_path / "v").mkdir()
+    out = tmp_path / "v" / "out.parquet"
+    exported = repstore.export(store, out, run="made")
+    assert exported.files == (tmp_path / "v" / "out.pairs.parquet", out)
+    source = out.parent if in_folder else out
+    repstore.import_vectors(f"parquet:{source}", tmp_path / "new", name="made", corpus_name="synthetic")
+    query = """
+        SELECT a.text AS a, b.text AS b, p.split, label, score FROM pairs p
+        JOIN words v ON v.word_id = word_a JOIN texts a ON a.text_id = v.text_id
+        JOIN words w ON w.word_id = word_b JOIN texts b ON b.text_id = w.text_id
+        WHERE {} ORDER BY pair_id
+    """
+    there = "(SELECT word_id FROM vectors WHERE layer = 0)"
+    with repstore.open(store) as before, repstore.open(tmp_path / "new") as after:
+        expected = list(before.sql(query.format(f"word_a IN {there} AND word_b IN {there}")))
+        assert list(after.sql(query.format("true"))) == expected
+        assert exported.n_pairs == len(expected) < 126
+        asked = [
+            one.probe("wic", run="made", layer=[0, 1], standardize="none").to_arrow()
+            for one in (before, after)
+        ]
+    assert asked[0].drop_columns("n_missing").equals(asked[1].drop_columns("n_missing"))
+
+
+def test_a_corpus_that_is_exported_whole_is_the_same_corpus_elsewhere(tmp_path):
+    made = build_store(tmp_path / "made", small_corpus(), [SyntheticRun("made", random_layers(80, 3, 1))])
+    repstore.export(made, tmp_path / "out.parquet")
+    report = repstore.import_vectors(f"parquet:{tmp_path / 'out.parquet'}", tmp_path / "new")
+    with repstore.open(made) as before:
+        assert report.corpus.corpus_id == before.sql("SELECT corpus_id FROM corpora")["corpus_id"][0]
+    assert repstore.import_vectors(f"parquet:{tmp_path / 'out.parquet'}", tmp_path / "new").n_new == 0
+
+
+def test_pairs_of_ones_own_need_no_more_than_their_words(tmp_path):
+    rows = [row | {"word_id": 7 + n, "vector": [1.0, n]} for n, row in enumerate(TABLE)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    pairs = pa.table({"word_b": [7, 8], "word_a": [10, 9], "note": ["x", "y"]})
+    pq.write_table(pairs, tmp_path / "v.pairs.parquet")
+    repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", tmp_path / "store")
+    with repstore.open(tmp_path / "store") as opened:
+        found = list(opened.sql("SELECT * EXCLUDE (pair_id, corpus_id) FROM pairs ORDER BY pair_id"))
+        ids = list(opened.sql("SELECT word_id FROM words ORDER BY word_id")["word_id"])
+    places = [(ids[IN_ORDER.index(a)], ids[IN_ORDER.index(b)]) for a, b in [(3, 0), (2, 1)]]
+    assert [(pair["word_a"], pair["word_b"]) for pair in found] == places
+    assert {pair[name] for pair in found for name in ("split", "label", "score")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("ids", "pairs", "message"),
+    [
+        ([1, 2, 3, 4], {"word_a": [1, 2], "word_b": [2, 5]}, r"v\.pairs\.parquet:2: word_b 5\. Expected"),
+        ([1, 2, 3, 4], {"word_a": [1], "word_b": [None]}, r"v\.pairs\.parquet:1: word_b None"),
+        ([1, 2, 3, 1], {"word_a": [1], "word_b": [2]}, r"v\.parquet:4: word_id 1\. Expected another"),
+        (None, {"word_a": [1], "word_b": [2]}, r"v\.pairs\.parquet:1: word_a 1"),
+        ([1, 2, 3, 4], {"a": [1], "b": [2]}, r"v\.pairs\.parquet has the columns a, b\. Expected"),
+        ([1, 2, 3, 4], {"word_a": [1], "word_b": [2], "label": [0.5]}, "Expected word_a, word_b and perhaps"),
+        ([1, 2, 3, 4], {"word_a": ["x"], "word_b": [2]}, r"v\.pairs\.parquet cannot be read"),
+        ([1, 2, 3, 4], {"word_a": [1], "word_b": [2], "score": [np.inf]}, "pair 0 has the score inf"),
+    ],
+)
+def test_pairs_that_cannot_be_are_refused_and_nothing_written(tmp_path, ids, pairs, message):
+    rows = [row | {"vector": [1.0]} | ({"word_id": ids[n]} if ids else {}) for n, row in enumerate(TABLE)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    pq.write_table(pa.table(pairs), tmp_path / "v.pairs.parquet")
+    with pytest.raises(CorpusError, match=message):
+        repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 PIECES = [
     Text(
         "\U0001f642 e\u0301 turned the light off",
