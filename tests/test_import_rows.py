@@ -462,6 +462,19 @@ def test_what_is_exported_comes_in_bit_for_bit_elsewhere(store, tmp_path, suffix
         assert np.array_equal(again.values, made.values)
 
 
+@pytest.mark.parametrize("layers", [["layer_01", "layer_00"], []])
+def test_mixes_come_in_after_the_layers(store, tmp_path, layers):
+    names = [*layers, "mix_b", "mix_a"]
+    values = {name: np.full((80, 3), n) for n, name in enumerate(names)}
+    lists(tmp_path / "v.parquet", word_ids_of(store), values)
+    table = pq.read_table(tmp_path / "v.parquet").append_column("mix_id", pa.array(range(80)))
+    pq.write_table(table, tmp_path / "v.parquet")
+    repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", store)
+    with repstore.open(store) as opened:
+        found = [opened.vectors(run="v", layer=n).values[0, 0] for n in range(len(names))]
+    assert [names[int(value)] for value in found] == sorted(names)
+
+
 @pytest.mark.parametrize("in_folder", [False, True])
 def test_pairs_that_were_exported_come_in_with_their_words(store, tmp_path, in_folder):
     """Those of which both words have a vector; a corpus that comes in whole is the same corpus."""

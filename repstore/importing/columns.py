@@ -19,7 +19,8 @@ from repstore.importing.words import place_words
 from repstore.storage.pairs import pairs_beside
 
 VECTOR = "vector"
-LAYER = re.compile(r"layer_(\d+)")
+LAYER = re.compile(r"layer_\d+")
+MIX = "mix_"
 EXPECTED = f'lists of numbers in columns "layer_00", "layer_01" and so on, or in one column "{VECTOR}"'
 
 BATCH_BYTES = 64 << 20
@@ -58,14 +59,19 @@ def open_columns(path: Path, request: Request) -> Source:
 
 
 def _columns(path: Path) -> tuple[str, ...]:
-    """The columns with vectors, by number."""
+    """The columns with vectors: layers by number, and after them the mixes that an export may have."""
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
         raise CorpusError(f"{path} cannot be read as Parquet: {error}") from None
-    found = [name for name in schema.names if name == VECTOR or LAYER.fullmatch(name)]
-    names = sorted(found, key=lambda name: int(name.removeprefix("layer_")) if name != VECTOR else -1)
-    wrong = [name for name in names if not _is_list_of_numbers(schema.field(name).type)]
+    layers = [name for name in schema.names if LAYER.fullmatch(name)]
+    lists = {field.name for field in schema if _is_list_of_numbers(field.type)}
+    names = [
+        *(name for name in schema.names if name == VECTOR),
+        *sorted(layers, key=lambda name: int(name.removeprefix("layer_"))),
+        *sorted(name for name in lists if name.startswith(MIX)),
+    ]
+    wrong = [name for name in names if name not in lists]
     if not names or wrong or (VECTOR in names and len(names) > 1):
         raise CorpusError(f"{path} has the columns {', '.join(schema.names[:8])}. Expected {EXPECTED}.")
     return tuple(names)
