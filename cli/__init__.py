@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import sys
 from contextvars import copy_context
 
@@ -16,10 +19,23 @@ def main() -> None:
     except KeyboardInterrupt:  # which nothing is there yet to say
         print("repstore: Interrupted.", file=sys.stderr)
         sys.exit(130)
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the shell: >&-
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until it ends
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # until it ends
+    _escape_on_stdout()
     sys.exit(copy_context().run(ended, _run))
+
+
+def _escape_on_stdout() -> None:
+    """Print what the encoding of stdout has no letters for as JSON escapes it, so that JSON stays JSON."""
+
+    def escaped(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+    codecs.register_error("repstore", escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="repstore")
 
 
 def _run() -> None:

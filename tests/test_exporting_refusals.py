@@ -91,6 +91,13 @@ def test_nothing_is_written_over(store, tmp_path, out, taken):
     assert (tmp_path / taken).read_text() == "kept"
 
 
+def test_what_came_there_meanwhile_is_not_written_over(store, tmp_path):
+    out = tmp_path / "a.npy"
+    with pytest.raises(ArgumentError, match=r"a\.npy is there already"):
+        repstore.export(store, out, progress=lambda _: out.write_text("kept"))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.npy", "kept")]
+
+
 def test_numbers_beyond_float16_are_refused_in_float16(tmp_path):
     layer = np.full((80, 3), 65520, np.float32)  # the least number that rounds to infinity
     store = build_store(tmp_path / "store", small_corpus(), [SyntheticRun(RUN, [layer, layer - 1])])

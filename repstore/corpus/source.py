@@ -67,11 +67,6 @@ def lines(path: Path) -> Iterator[tuple[Place, str]]:
         raise CorpusError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def is_whole(text: str) -> bool:
-    """Whether a text is free of halves of surrogate pairs, which JSON can write and UTF-8 cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def language_of(folder: Path) -> str | None:
     """The language that a folder is called by, such as ``zh``; None if its name is not two letters."""
     name = folder.resolve().name

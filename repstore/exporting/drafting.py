@@ -11,17 +11,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, check_utf8
 from repstore.storage.files import publish, reason_of, sync_file
 
 
 def check_new(files: Sequence[Path], store: Path) -> None:
-    """Refuse places where nothing can come: not in a folder, taken already, or inside the store.
+    """Refuse places where nothing can come: not in a folder, taken already, inside the store, not in UTF-8.
 
     Raises:
         ArgumentError: a file is to be in such a place.
     """
     for file in files:
+        check_utf8(file)
         if os.path.lexists(file):
             raise ArgumentError(f"{file} is there already. Remove it, or give another name.")
         if not file.parent.is_dir():

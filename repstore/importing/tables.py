@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from repstore.corpus.columns import is_id
-from repstore.corpus.source import Place, is_whole, lines
+from repstore.corpus.source import Place, lines
 from repstore.corpus.tables import EXACT, delimiter_of, fields, table, unquoted
-from repstore.errors import CorpusError
+from repstore.errors import CorpusError, is_utf8
 from repstore.schemas import WORD_ID
 
 OF_TEXTS = ("text", "char_start", "char_end")
@@ -139,7 +139,7 @@ def _value(at: Place, name: str, given: Any) -> Any:
         if number is None:
             raise at.refuse(f"{name} {given!r}", f"{name} as a whole number")
         return number
-    if not isinstance(given, str) or not is_whole(given):
+    if not isinstance(given, str) or not is_utf8(given):
         raise at.refuse(f"{name} {given!r}", f"{name} as text")
     return given
 
