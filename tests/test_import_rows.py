@@ -338,11 +338,33 @@ def test_rows_of_one_text_id_are_one_text_and_words_may_be_in_pieces(tmp_path):
         )
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_within_a_text_are_characters_of_it(tmp_path, end):
+    """Whoever counted characters counted these."""
+    path = tmp_path / "words.csv"
+    rows = [
+        "text,char_start,char_end",
+        f'"They fished{end}from the{end}bank",{19 + 2 * len(end)},{23 + 2 * len(end)}',
+    ]
+    path.write_bytes("".join(f"{row}\r\n" for row in rows).encode())
+    array(tmp_path / "v.npy", 1, 3)
+    repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=path)
+    with repstore.open(tmp_path / "store") as opened:
+        (word,) = opened.words()
+    assert (word["form"], word["text"]) == ("bank", f"They fished{end}from the{end}bank")
+
+
 def test_a_table_that_says_nothing_of_words_is_refused(tmp_path):
     array(tmp_path / "v.npy", 1, 3)
     for name, content, message in (
         ("a.csv", "text,char_start\nA bank,2\n", "the columns char_start, text|the columns text, char_start"),
-        ("b.csv", "word\nbank\n", "the columns of no known name"),
+        ("b.csv", "word\nbank\n", "b.csv:1: the columns word. Expected word_id, or text"),
+        ("b.csv", "text;char_start;char_end\nA bank;2;6\n", "b.csv:1: .* with commas or tabs between"),
+        (
+            "b.csv",
+            "text,char_start,char_end,text\nA bank,2,6,x\n",
+            'b.csv:1: two columns "text". Expected one',
+        ),
         ("c.csv", "text\n", "has no rows"),
         ("d.jsonl", "[1]\n", "d.jsonl:1: not an object"),
         ("e.jsonl", "{\n", "e.jsonl:1: not JSON"),
