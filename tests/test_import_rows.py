@@ -433,10 +433,13 @@ def test_rows_in_any_order_are_read_batch_by_batch_from_several_files(store, tmp
         ({"vector": [[1.0, 2.0], None]}, r'v.parquet:2: 0 numbers in "vector"'),
         ({"vector": [[1.0, 2.0], [1.0, None]]}, r'nulls in "vector"'),
         ({"vector": pa.array([[], []], pa.list_(pa.float32()))}, "no vector in the first row"),
-        ({"vector": [1.0, 2.0]}, "Expected lists of numbers"),
-        ({"vector": [["a"], ["b"]]}, "Expected lists of numbers"),
-        ({"numbers": [[1.0], [2.0]]}, "Expected lists of numbers"),
-        ({"vector": [[1.0], [2.0]], "layer_00": [[1.0], [2.0]]}, "Expected lists of numbers"),
+        ({"vector": [1.0, 2.0]}, 'v.parquet has "vector" as double. Expected lists of numbers'),
+        ({"vector": [["a"], ["b"]]}, 'v.parquet has "vector" as list<.*string>. Expected lists of numbers'),
+        ({"numbers": [[1.0], [2.0]]}, "the columns word_id, numbers. Expected lists of numbers"),
+        (
+            {"vector": [[1.0], [2.0]], "layer_00": [[1.0], [2.0]]},
+            "the columns vector, layer_00. Expected lists of numbers",
+        ),
     ],
 )
 def test_columns_that_are_no_vectors_are_refused_and_nothing_written(store, tmp_path, columns, message):

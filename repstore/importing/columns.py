@@ -71,9 +71,11 @@ def _columns(path: Path) -> tuple[str, ...]:
         *sorted(layers, key=lambda name: int(name.removeprefix("layer_"))),
         *sorted(name for name in lists if name.startswith(MIX)),
     ]
+    shown = ", ".join(names or schema.names[:8])
     wrong = [name for name in names if name not in lists]
     if not names or wrong or (VECTOR in names and len(names) > 1):
-        raise CorpusError(f"{path} has the columns {', '.join(schema.names[:8])}. Expected {EXPECTED}.")
+        found = f'"{wrong[0]}" as {schema.field(wrong[0]).type}' if wrong else f"the columns {shown}"
+        raise CorpusError(f"{path} has {found}. Expected {EXPECTED}.")
     return tuple(names)
 
 
