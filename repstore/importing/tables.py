@@ -37,6 +37,9 @@ COLUMNS = (
     "gloss",
     "spans",
 )
+SHOWN = 60
+"""Characters of a line that an error shows."""
+
 EXPECTED = f"{WORD_ID}, or {', '.join(OF_TEXTS)}"
 
 
@@ -110,6 +113,9 @@ def _cells(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     delimiter = delimiter_of(path)
     _, header = next(fields(path, delimiter), (None, []))
     known = [name.strip() for name in header if name.strip() in COLUMNS]
+    if header and not known:
+        shown = f"the columns {', '.join(header)[:SHOWN]}"
+        raise Place(path, 1).refuse(shown, f"{EXPECTED}, with commas or tabs between")
     for at, row in table(path, known, delimiter=delimiter):
         cells = {name: unquoted(row[name]) if delimiter == "\t" else row[name] for name in known}
         yield at, {name: cell if cell.strip() else None for name, cell in cells.items()}
