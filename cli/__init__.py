@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextvars import copy_context
 
@@ -16,9 +17,11 @@ def main() -> None:
     except KeyboardInterrupt:  # which nothing is there yet to say
         print("repstore: Interrupted.", file=sys.stderr)
         sys.exit(130)
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the shell: >&-
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until it ends
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # until it ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files go out as the bytes that they are
     sys.exit(copy_context().run(ended, _run))
 
 

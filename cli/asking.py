@@ -77,7 +77,7 @@ def sql(
 
     Example: repstore sql store/ "SELECT layer, avg(cosine) FROM similarity('m/base') GROUP BY layer"
     """
-    opened = open_store(store, save=save)
+    opened = open_store(store)
     ask = partial(opened.sql, memory=bytes_of(memory), threads=threads)
     if query is not None:
         result = ask(query)

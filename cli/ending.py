@@ -84,6 +84,11 @@ def _said(error: BaseException) -> int:
         case OSError():
             place = "" if error.filename is None else f"{error.filename}: "
             say_error(_line(f"{place}{error.strerror or error}."))
+        case UnicodeEncodeError() if error.encoding != "utf-8":  # which has all but halves of characters
+            lacks = error.object[error.start]
+            say_error(
+                f'Output is in {sys.stdout.encoding}, which has no "{lacks}". Set PYTHONIOENCODING=utf-8.'
+            )
         case _:
             what = _line(f"{type(error).__name__}: {error}").rstrip(".: ")
             say_error(f"{what}. This was not expected; --debug shows where.")

@@ -82,7 +82,7 @@ def compare(
 
     Example: repstore compare store/ --metric cka --runs smollm2/base,smollm2/repeat --plot heat.png
     """
-    opened = open_store(store, transform, save)
+    opened = open_store(store, transform)
     with showing_progress(PATIENCE) as progress:
         result = opened.compare(
             metric,
@@ -124,7 +124,7 @@ def compare_with(
 
     Example: repstore compare-with store/ similarities.csv --run smollm2/base --run smollm2/repeat
     """
-    opened = open_store(store, transform, save)
+    opened = open_store(store, transform)
     result = opened.compare_with(
         table, run=runs_of(opened, run), layer=layers_of(layers), standardize=standardize, where=where
     )
@@ -160,7 +160,7 @@ def geometry(
 
     Example: repstore geometry store/ --run smollm2/base --measure all --plot geometry.png
     """
-    opened = open_store(store, transform, save)
+    opened = open_store(store, transform)
     with showing_progress(PATIENCE) as progress:
         result = opened.geometry(
             cast(list[Measure], names_of(measure)),  # the store checks them

@@ -34,12 +34,23 @@ def _of_all(
     quiet: Annotated[
         bool,
         typer.Option(
-            "--quiet", "-q", callback=_be_quiet, expose_value=False, help="No progress, no remarks."
+            "--quiet",
+            "-q",
+            callback=_be_quiet,
+            expose_value=False,
+            is_eager=True,
+            help="No progress, no remarks.",
         ),
     ] = False,
     debug: Annotated[
         bool,
-        typer.Option("--debug", callback=_debug, expose_value=False, help="Show where an error came from."),
+        typer.Option(
+            "--debug",
+            callback=_debug,
+            expose_value=False,
+            is_eager=True,  # before another option is refused
+            help="Show where an error came from.",
+        ),
     ] = False,
 ) -> None:
     """Only its options count: every command gets them."""

@@ -97,12 +97,12 @@ def neighbors(
         if word_id is not None or sense is not None:
             raise typer.BadParameter("--encode takes a word and its --text, no --word-id and no --sense.")
         new = _encoded(store, word, text, run, model)
-        result = open_store(store, transform, save).neighbors(new, **asked)
+        result = open_store(store, transform).neighbors(new, **asked)
     else:
         if model is not None:
             raise typer.BadParameter("--model is of --encode.")
         given = word_id if word_id is not None else int(word) if word and re.fullmatch(ID, word) else word
-        result = _found(open_store(store, transform, save), given, asked | {"text": text, "sense": sense})
+        result = _found(open_store(store, transform), given, asked | {"text": text, "sense": sense})
     show(result, format, plot)
     keep(result, store, save)
 
@@ -124,7 +124,7 @@ def hubness(
     Example: repstore hubness store/ --run smollm2/base --layers 0-30 --plot hubness.png
     """
     with showing_progress() as progress:
-        result = open_store(store, transform, save).hubness(
+        result = open_store(store, transform).hubness(
             run=run,
             layer=layers_of(layers),
             k=k,

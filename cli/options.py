@@ -31,11 +31,11 @@ def drawable(file: Path | None) -> Path | None:
 def _savable(ctx: typer.Context, name: str | None) -> str | None:
     """Refuse a name or a store with which nothing can be kept before the question is answered, not after."""
     if name is not None:
+        from repstore.kept_results import check_can_keep
         from repstore.storage.frozen import check_name
-        from repstore.storage.runs import check_format, open_store
 
         check_name("result", name)
-        check_format(open_store(ctx.params["store"]))  # which was read first, since it is eager
+        check_can_keep(ctx.params["store"])  # which was read first, since it is eager
     return name
 
 
@@ -85,18 +85,11 @@ LayersOption = Annotated[
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
-def open_store(path: Path, transform: str | None = None, save: str | None = None) -> Store:
-    """The store of a command, seen through a transform if one is named.
-
-    Refused if the answer is to be kept and nothing can be: before the question is answered, not after.
-    """
+def open_store(path: Path, transform: str | None = None) -> Store:
+    """The store of a command, seen through a transform if one is named."""
     import repstore
 
     store = repstore.open(path)
-    if save is not None:
-        from repstore.kept_results import check_can_keep
-
-        check_can_keep(store)
     return store if transform is None else store.transformed(transform)
 
 

@@ -118,7 +118,7 @@ def wic(
 
     Example: repstore probe wic store/ --run smollm2/base --run smollm2/repeat --plot wic.png
     """
-    result = open_store(store, transform, save).probe(
+    result = open_store(store, transform).probe(
         "wic",
         run=run,
         run_b=run_b,
@@ -161,7 +161,7 @@ def pairs(
 
     Example: repstore probe pairs store/ --run smollm2/base --evaluate-on all --plot pairs.png
     """
-    result = open_store(store, transform, save).probe(
+    result = open_store(store, transform).probe(
         "pairs",
         run=run,
         run_b=run_b,
@@ -202,7 +202,7 @@ def knn_wsd(
 
     Example: repstore probe knn-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store, transform, save).probe(
+    result = open_store(store, transform).probe(
         "knn-wsd",
         run=run,
         layer=layers_of(layers),
@@ -240,7 +240,7 @@ def centroid_wsd(
 
     Example: repstore probe centroid-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store, transform, save).probe(
+    result = open_store(store, transform).probe(
         "centroid-wsd",
         run=run,
         layer=layers_of(layers),
@@ -277,7 +277,7 @@ def wsi(
 
     Example: repstore probe wsi store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store, transform, save).probe(
+    result = open_store(store, transform).probe(
         "wsi",
         run=run,
         layer=layers_of(layers),

@@ -208,7 +208,10 @@ def show_export(report: ExportReport) -> None:
     for file in report.files:
         print(file)
     layers = f"{len(report.layers)} layers" if len(report.layers) > 1 else report.layers[0]
-    remark(f"{counted(report.n_words, 'word')} of {report.run}, {layers}, {_bytes(report.n_bytes)}.")
+    words = counted(report.n_words, "word")
+    if report.n_pairs:
+        words += f" and {counted(report.n_pairs, 'pair')}"
+    remark(f"{words} of {report.run}, {layers}, {_bytes(report.n_bytes)}.")
     if report.n_without:
         without = f"{report.n_without:,} more words have no vector and are left out"
         remark(f'{without}; "repstore info" says why.')

@@ -89,7 +89,7 @@ def apply(
 
     Example: repstore probe apply store/ pos-linear --run smollm2/repeat --of-run smollm2/base --layer 8
     """
-    result = open_store(store, transform, save).apply_probe(
+    result = open_store(store, transform).apply_probe(
         name,
         run=run,
         layer=layers_of(layers),

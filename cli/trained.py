@@ -138,7 +138,7 @@ def _command(name: TrainedName) -> Callable[..., None]:
         plot: PlotOption = None,
         save: SaveOption = None,
     ) -> None:
-        opened = open_store(store, transform, save)
+        opened = open_store(store, transform)
         options: dict[str, Any] = {
             "label": label,
             "run": runs_of(opened, run),
@@ -213,13 +213,12 @@ def _ask(
     transform: str | None,
     options: dict[str, Any],
     memory: str,
-    save: str | None,
     keep_probe: str | None = None,
 ) -> ResultTable:
     """Ask a probe; of ``ridge``, keep a map if one is named."""
     import repstore
 
-    opened = open_store(store, transform, save)
+    opened = open_store(store, transform)
     runs = runs_of(opened, run)
     options |= {"layer": layers_of(layers), "memory": bytes_of(memory)}
     with showing_progress() as progress:
@@ -253,7 +252,7 @@ def structural(
     """
     options: dict[str, Any] = {"edges": edges, "rank": rank, "sample": sample}
     options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
-    result = _ask("structural", store, run, layers, transform, options, memory, save)
+    result = _ask("structural", store, run, layers, transform, options, memory)
     show(result, format, plot)
     keep(result, store, save)
 
@@ -282,7 +281,7 @@ def ridge(
     """
     options: dict[str, Any] = {"matrix": matrix, "split_by": split_by, "where": where, "sample": sample}
     options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
-    result = _ask("ridge", store, run, layers, transform, options, memory, save, keep_probe)
+    result = _ask("ridge", store, run, layers, transform, options, memory, keep_probe)
     show(result, format, plot)
     keep(result, store, save)
 
@@ -317,6 +316,6 @@ def abstraction(
         "sample": sample,
     }
     options |= {"n_seeds": seeds, "seed": seed, "resamples": resamples}
-    result = _ask("abstraction", store, run, layers, transform, options, memory, save)
+    result = _ask("abstraction", store, run, layers, transform, options, memory)
     show(result, format, plot)
     keep(result, store, save)

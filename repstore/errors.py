@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 
@@ -93,6 +94,24 @@ def check_choice(option: str, given: object, known: Iterable[str]) -> None:
     """
     if given not in (names := list(known)):
         raise ArgumentError(f'No {option} "{given}". {did_you_mean(str(given), names)}')
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair, as JSON can hold and bytes of a command line become."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def check_utf8(*given: object) -> None:
+    """Refuse texts, and paths, that no file of a store can hold.
+
+    Raises:
+        ArgumentError: one of them is none in UTF-8.
+    """
+    for one in given:
+        if isinstance(one, str | PurePath) and not is_utf8(str(one)):
+            raise ArgumentError(
+                f"{str(one)!a} has bytes in it that are not UTF-8. Write it in UTF-8, or rename the file."
+            )
 
 
 def did_you_mean(asked: str, known: Iterable[str]) -> str:

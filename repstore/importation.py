@@ -12,7 +12,7 @@ from typing import Any
 
 from repstore.accounts import RunReport, check_same_name, is_complete, n_accounted, report_of
 from repstore.corpus import Corpus
-from repstore.errors import ArgumentError, StoreError
+from repstore.errors import ArgumentError, StoreError, check_utf8
 from repstore.groups import missing_parts, n_words_of, stats_of
 from repstore.importing import Request, Source, Watched, open_source, watched
 from repstore.importing.narrowing import narrowed
@@ -102,6 +102,7 @@ def import_vectors(
         StoreLockedError: another process is writing to the store.
         MissingExtraError: the library of the format is not installed.
     """
+    check_utf8(source, words, name, model, corpus_name)
     layout = Layout(Path(store))
     check_place(layout.root)
     progress(Progress(f"Reading {source}"))

@@ -14,7 +14,7 @@ from repstore.corpus.plain import with_all_words
 from repstore.corpus.splits import with_splits
 from repstore.encode import require_encode
 from repstore.encode.templates import Template, parse_template
-from repstore.errors import ArgumentError, StoreError, did_you_mean
+from repstore.errors import ArgumentError, StoreError, check_utf8, did_you_mean
 from repstore.groups import encode_group, start_runs, view_of
 from repstore.schemas import rows_per_part
 from repstore.spec import (
@@ -106,6 +106,7 @@ def ingest(
         StoreLockedError: another process is writing to the store.
         MissingExtraError: torch and transformers are not installed.
     """
+    check_utf8(source, model, *templates, name, corpus_name)
     views = [parse_template(template) for template in templates]
     _check(views, words, pooling, dtype, batch_tokens, name)
     layout = Layout(Path(store))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from repstore.probes import Probes
 from repstore.provenance import question
 from repstore.results import SHOWN_ROWS, ResultTable
 from repstore.run_views import Run, view_of
+from repstore.sampling import check_memory
 from repstore.spec import MEMORY, LayerKey
 from repstore.sql import session_of
 from repstore.storage.catalog import Catalog, Session
@@ -265,8 +266,12 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
-            ArgumentError: the store is seen through a transform, and SQL would show vectors as stored.
+            ArgumentError: the store is seen through a transform, and SQL would show vectors as stored; or
+                `memory` is no number of bytes, or `parameters` are no values.
         """
+        check_memory(memory)
+        if isinstance(parameters, str) or not isinstance(parameters, Iterable):
+            raise ArgumentError(f"parameters are {parameters!r}; give a list of values, or a dict by name.")
         self._session.show("results", self.results().table)
         n_threads = min(threads or n_processors(), n_processors())  # DuckDB would start any number
         table = self._session.select(query, parameters, memory=memory, threads=n_threads)

@@ -15,7 +15,7 @@ from repstore.storage import repair as mending
 from repstore.storage import verify as verification
 from repstore.storage.layout import Layout
 from repstore.storage.lock import holding
-from repstore.storage.runs import check_not_newer, open_store
+from repstore.storage.runs import check_not_newer, check_path, open_store
 
 
 def verify(path: str | Path, *, progress: Callable[[str], None] = lambda _: None) -> ResultTable:
@@ -79,6 +79,7 @@ def migrate(path: str | Path) -> list[str]:
 def _layout(path: str | Path) -> Layout:
     """The store at `path`, even if its marker is lost or damaged."""
     layout = Layout(Path(path).absolute())
+    check_path(layout.root)
     if not any(place.exists() for place in (layout.marker, layout.runs, layout.corpora)):
         raise StoreNotFoundError(f'No store at {path}. Make one with "repstore ingest".')
     with suppress(StoreDamagedError):

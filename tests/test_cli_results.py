@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -202,6 +204,16 @@ def test_a_file_whose_name_is_not_utf_8_can_be_asked_about_and_the_result_kept(r
     said = json.loads(program("results", "show", root, "x", "--provenance").out)
     assert said["provenance"]["asked"]["arguments"]["table"] == f"{root.parent}/si\\udcff.csv"
     assert "si\\udcff.csv" in said["made"]["command"]
+
+
+def test_names_of_files_are_printed_as_the_bytes_that_they_are(root):
+    with repstore.open(root) as store:
+        table = similar(store).rename(root.parent / "si\udcff.csv")
+    call = [sys.executable, "-m", "repstore", "compare-with", root, table, "--run", "m/base"]
+    in_utf8 = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(call, capture_output=True, check=False, env=in_utf8)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"similarities of si\xff.csv\n" in done.stdout
 
 
 def test_a_probe_and_what_it_scores_are_kept_apart(root):

@@ -255,6 +255,25 @@ def provenance_of(out, format):
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_pairs_go_along_with_parquet_and_datasets_where_both_words_do(tmp_path, format):
+    store = build_store(tmp_path / "store", small_corpus(), [SyntheticRun(RUN, random_layers(80, 3, 1))])
+    out, report = export(store, tmp_path, format, where="word_id % 4 < 2")
+    pairs = tmp_path / "out.pairs.parquet"
+    if format not in ("parquet", "datasets"):
+        assert (report.n_pairs, pairs.exists()) == (0, False)
+        return
+    with repstore.open(store) as opened:
+        columns = "pair_id, split, word_a, word_b, label, score"
+        among = "word_a % 4 < 2 AND word_b % 4 < 2"
+        expected = list(opened.sql(f"SELECT {columns} FROM pairs WHERE {among} ORDER BY pair_id"))
+    assert polars.read_parquet(pairs).to_dicts() == expected
+    assert (report.files, report.n_pairs) == ((pairs, out), len(expected))
+    assert json.loads(pq.read_schema(pairs).metadata[b"repstore"])["run"] == RUN
+    if format == "datasets":
+        assert len(datasets.load_from_disk(str(out))) == 40
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_every_format_says_where_its_vectors_come_from(store, tmp_path, format):
     out, _ = export(store, tmp_path, format, layer=1, where="position = 0")
     about = json.loads(provenance_of(out, format))

@@ -3,6 +3,8 @@
 import re
 import resource
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from collections import namedtuple
 from contextlib import contextmanager
@@ -37,6 +39,7 @@ REFUSED = {
     ),
     "no folder to be in": ({"out": "no/a.parquet"}, ArgumentError, "There is no folder .*no. Make it first"),
     "inside the store": ({"out": "store/a.npy"}, ArgumentError, "is inside the store"),
+    "no UTF-8": ({"out": "b\udcff.npy"}, ArgumentError, r"b\\udcff.* has bytes in it that are not UTF-8"),
     "no run": ({"run": "m/bas"}, NotFoundError, 'Did you mean "m/base"?'),
     "no layer": ({"layer": 3}, NotFoundError, "no layer 3"),
     "no mix": ({"layer": "mix:no"}, NotFoundError, 'no mix "no"'),
@@ -70,7 +73,16 @@ def test_no_store_is_refused(tmp_path):
         repstore.export(tmp_path, tmp_path / "a.npy")
 
 
-@pytest.mark.parametrize(("out", "taken"), [("a.npy", "a.npy"), ("a.npy", "a.words.parquet"), ("a", "a/b/c")])
+@pytest.mark.parametrize(
+    ("out", "taken"),
+    [
+        ("a.npy", "a.npy"),
+        ("a.npy", "a.words.parquet"),
+        ("a.parquet", "a.pairs.parquet"),
+        ("a", "a.pairs.parquet"),
+        ("a", "a/b/c"),
+    ],
+)
 def test_nothing_is_written_over(store, tmp_path, out, taken):
     (tmp_path / taken).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / taken).write_text("kept")
@@ -78,6 +90,13 @@ def test_nothing_is_written_over(store, tmp_path, out, taken):
         repstore.export(store, tmp_path / out, format="datasets" if out == "a" else None)
     assert list(digests(tmp_path)) == [taken]
     assert (tmp_path / taken).read_text() == "kept"
+
+
+def test_what_came_there_meanwhile_is_not_written_over(store, tmp_path):
+    out = tmp_path / "a.npy"
+    with pytest.raises(ArgumentError, match=r"a\.npy is there already"):
+        repstore.export(store, out, progress=lambda _: out.write_text("kept"))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.npy", "kept")]
 
 
 def test_numbers_beyond_float16_are_refused_in_float16(tmp_path):
@@ -115,6 +134,60 @@ def test_an_interrupted_export_leaves_nothing(store, tmp_path, format):
     with pytest.raises(KeyboardInterrupt):
         repstore.export(store, out_of(tmp_path, format), format=format, layer=1, progress=stop)
     assert not list(tmp_path.iterdir())
+
+
+KILLED = """
+import sys, repstore
+repstore.export(*sys.argv[1:], progress=lambda progress: print("written", flush=True) or sys.stdin.read())
+"""
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next_and_what_another_writes_is_not(store, tmp_path):
+    (tmp_path / ".repstore-elsewhere-x").mkdir()  # of another machine, which may be at work there
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(store), str(tmp_path / name)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("a.npy", "b.npy")
+    ]
+    for child in children:
+        assert child.stdout.readline() == "written\n"
+    children[0].kill()
+    children[0].communicate()
+    assert len(list(tmp_path.iterdir())) == 3
+    repstore.export(store, tmp_path / "c.npy")
+    children[1].communicate()
+    assert children[1].returncode == 0
+    names = {path.name for path in tmp_path.iterdir() if path.suffix != ".parquet"}
+    assert names == {".repstore-elsewhere-x", "b.npy", "c.npy"}
+
+
+def test_a_disk_without_locks_can_be_written_to(store, tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(drafting.fcntl, "flock", unknown)
+    (kept := tmp_path / f"{drafting._prefix()}x").mkdir()
+    repstore.export(store, tmp_path / "a.parquet")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.parquet", kept.name}
+
+
+def test_a_folder_that_another_export_took_for_abandoned_is_made_anew(store, tmp_path, monkeypatch):
+    lock, n_left = drafting.fcntl.flock, 1
+
+    def late(descriptor, how):
+        nonlocal n_left
+        if n_left:
+            n_left -= 1
+            next(tmp_path.iterdir()).rmdir()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(drafting.fcntl, "flock", late)
+    repstore.export(store, tmp_path / "a.parquet")
+    assert (n_left, [path.name for path in tmp_path.iterdir()]) == (0, ["a.parquet"])
 
 
 @pytest.fixture(scope="module")

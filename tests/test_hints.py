@@ -98,7 +98,7 @@ def test_words_without_a_lemma_go_by_their_form(tmp_path):
     with repstore.open(root) as opened:
         with pytest.raises(NotFoundError, match='Did you mean "bonk"'):
             opened.neighbors("Bonk", layer=0)
-        assert opened.words(lemma="bonk").notes == ('No word has the lemma "bonk". There are none.',)
+        assert opened.words(lemma="bonk").notes == ('No word has the lemma "bonk". No word has any.',)
 
 
 def test_among_very_many_lemmas_the_closest_is_found(tmp_path):

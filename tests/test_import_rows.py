@@ -338,11 +338,33 @@ def test_rows_of_one_text_id_are_one_text_and_words_may_be_in_pieces(tmp_path):
         )
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_within_a_text_are_characters_of_it(tmp_path, end):
+    """Whoever counted characters counted these."""
+    path = tmp_path / "words.csv"
+    rows = [
+        "text,char_start,char_end",
+        f'"They fished{end}from the{end}bank",{19 + 2 * len(end)},{23 + 2 * len(end)}',
+    ]
+    path.write_bytes("".join(f"{row}\r\n" for row in rows).encode())
+    array(tmp_path / "v.npy", 1, 3)
+    repstore.import_vectors(f"npy:{tmp_path / 'v.npy'}", tmp_path / "store", words=path)
+    with repstore.open(tmp_path / "store") as opened:
+        (word,) = opened.words()
+    assert (word["form"], word["text"]) == ("bank", f"They fished{end}from the{end}bank")
+
+
 def test_a_table_that_says_nothing_of_words_is_refused(tmp_path):
     array(tmp_path / "v.npy", 1, 3)
     for name, content, message in (
         ("a.csv", "text,char_start\nA bank,2\n", "the columns char_start, text|the columns text, char_start"),
-        ("b.csv", "word\nbank\n", "the columns of no known name"),
+        ("b.csv", "word\nbank\n", "b.csv:1: the columns word. Expected word_id, or text"),
+        ("b.csv", "text;char_start;char_end\nA bank;2;6\n", "b.csv:1: .* with commas or tabs between"),
+        (
+            "b.csv",
+            "text,char_start,char_end,text\nA bank,2,6,x\n",
+            'b.csv:1: two columns "text". Expected one',
+        ),
         ("c.csv", "text\n", "has no rows"),
         ("d.jsonl", "[1]\n", "d.jsonl:1: not an object"),
         ("e.jsonl", "{\n", "e.jsonl:1: not JSON"),
@@ -411,10 +433,13 @@ def test_rows_in_any_order_are_read_batch_by_batch_from_several_files(store, tmp
         ({"vector": [[1.0, 2.0], None]}, r'v.parquet:2: 0 numbers in "vector"'),
         ({"vector": [[1.0, 2.0], [1.0, None]]}, r'nulls in "vector"'),
         ({"vector": pa.array([[], []], pa.list_(pa.float32()))}, "no vector in the first row"),
-        ({"vector": [1.0, 2.0]}, "Expected lists of numbers"),
-        ({"vector": [["a"], ["b"]]}, "Expected lists of numbers"),
-        ({"numbers": [[1.0], [2.0]]}, "Expected lists of numbers"),
-        ({"vector": [[1.0], [2.0]], "layer_00": [[1.0], [2.0]]}, "Expected lists of numbers"),
+        ({"vector": [1.0, 2.0]}, 'v.parquet has "vector" as double. Expected lists of numbers'),
+        ({"vector": [["a"], ["b"]]}, 'v.parquet has "vector" as list<.*string>. Expected lists of numbers'),
+        ({"numbers": [[1.0], [2.0]]}, "the columns word_id, numbers. Expected lists of numbers"),
+        (
+            {"vector": [[1.0], [2.0]], "layer_00": [[1.0], [2.0]]},
+            "the columns vector, layer_00. Expected lists of numbers",
+        ),
     ],
 )
 def test_columns_that_are_no_vectors_are_refused_and_nothing_written(store, tmp_path, columns, message):
@@ -460,6 +485,91 @@ def test_what_is_exported_comes_in_bit_for_bit_elsewhere(store, tmp_path, suffix
         again, made = (opened.vectors(run=run, layer=2) for run in ("again", "made"))
         assert np.array_equal(again.word_ids, made.word_ids)
         assert np.array_equal(again.values, made.values)
+
+
+@pytest.mark.parametrize("layers", [["layer_01", "layer_00"], []])
+def test_mixes_come_in_after_the_layers(store, tmp_path, layers):
+    names = [*layers, "mix_b", "mix_a"]
+    values = {name: np.full((80, 3), n) for n, name in enumerate(names)}
+    lists(tmp_path / "v.parquet", word_ids_of(store), values)
+    table = pq.read_table(tmp_path / "v.parquet").append_column("mix_id", pa.array(range(80)))
+    pq.write_table(table, tmp_path / "v.parquet")
+    repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", store)
+    with repstore.open(store) as opened:
+        found = [opened.vectors(run="v", layer=n).values[0, 0] for n in range(len(names))]
+    assert [names[int(value)] for value in found] == sorted(names)
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_pairs_that_were_exported_come_in_with_their_words(store, tmp_path, in_folder):
+    """Those of which both words have a vector; a corpus that comes in whole is the same corpus."""
+    (tmp_path / "v").mkdir()
+    out = tmp_path / "v" / "out.parquet"
+    exported = repstore.export(store, out, run="made")
+    assert exported.files == (tmp_path / "v" / "out.pairs.parquet", out)
+    source = out.parent if in_folder else out
+    repstore.import_vectors(f"parquet:{source}", tmp_path / "new", name="made", corpus_name="synthetic")
+    query = """
+        SELECT a.text AS a, b.text AS b, p.split, label, score FROM pairs p
+        JOIN words v ON v.word_id = word_a JOIN texts a ON a.text_id = v.text_id
+        JOIN words w ON w.word_id = word_b JOIN texts b ON b.text_id = w.text_id
+        WHERE {} ORDER BY pair_id
+    """
+    there = "(SELECT word_id FROM vectors WHERE layer = 0)"
+    with repstore.open(store) as before, repstore.open(tmp_path / "new") as after:
+        expected = list(before.sql(query.format(f"word_a IN {there} AND word_b IN {there}")))
+        assert list(after.sql(query.format("true"))) == expected
+        assert exported.n_pairs == len(expected) < 126
+        asked = [
+            one.probe("wic", run="made", layer=[0, 1], standardize="none").to_arrow()
+            for one in (before, after)
+        ]
+    assert asked[0].drop_columns("n_missing").equals(asked[1].drop_columns("n_missing"))
+
+
+def test_a_corpus_that_is_exported_whole_is_the_same_corpus_elsewhere(tmp_path):
+    made = build_store(tmp_path / "made", small_corpus(), [SyntheticRun("made", random_layers(80, 3, 1))])
+    repstore.export(made, tmp_path / "out.parquet")
+    report = repstore.import_vectors(f"parquet:{tmp_path / 'out.parquet'}", tmp_path / "new")
+    with repstore.open(made) as before:
+        assert report.corpus.corpus_id == before.sql("SELECT corpus_id FROM corpora")["corpus_id"][0]
+    assert repstore.import_vectors(f"parquet:{tmp_path / 'out.parquet'}", tmp_path / "new").n_new == 0
+
+
+def test_pairs_of_ones_own_need_no_more_than_their_words(tmp_path):
+    rows = [row | {"word_id": 7 + n, "vector": [1.0, n]} for n, row in enumerate(TABLE)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    pairs = pa.table({"word_b": [7, 8], "word_a": [10, 9], "note": ["x", "y"]})
+    pq.write_table(pairs, tmp_path / "v.pairs.parquet")
+    repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", tmp_path / "store")
+    with repstore.open(tmp_path / "store") as opened:
+        found = list(opened.sql("SELECT * EXCLUDE (pair_id, corpus_id) FROM pairs ORDER BY pair_id"))
+        ids = list(opened.sql("SELECT word_id FROM words ORDER BY word_id")["word_id"])
+    places = [(ids[IN_ORDER.index(a)], ids[IN_ORDER.index(b)]) for a, b in [(3, 0), (2, 1)]]
+    assert [(pair["word_a"], pair["word_b"]) for pair in found] == places
+    assert {pair[name] for pair in found for name in ("split", "label", "score")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("ids", "pairs", "message"),
+    [
+        ([1, 2, 3, 4], {"word_a": [1, 2], "word_b": [2, 5]}, r"v\.pairs\.parquet:2: word_b 5\. Expected"),
+        ([1, 2, 3, 4], {"word_a": [1], "word_b": [None]}, r"v\.pairs\.parquet:1: word_b None"),
+        ([1, 2, 3, 1], {"word_a": [1], "word_b": [2]}, r"v\.parquet:4: word_id 1\. Expected another"),
+        (None, {"word_a": [1], "word_b": [2]}, r"v\.pairs\.parquet:1: word_a 1"),
+        ([1, 2, 3, 4], {"a": [1], "b": [2]}, r"v\.pairs\.parquet has the columns a, b\. Expected"),
+        ([1, 2, 3, 4], {"word_a": [1], "word_b": [2], "label": [0.5]}, "Expected word_a, word_b and perhaps"),
+        ([1, 2, 3, 4], {"word_a": ["x"], "word_b": [2]}, r"v\.pairs\.parquet cannot be read"),
+        ([1, 2, 3, 4], {"word_a": [1], "word_b": [2], "score": [np.inf]}, "pair 0 has the score inf"),
+    ],
+)
+def test_pairs_that_cannot_be_are_refused_and_nothing_written(tmp_path, ids, pairs, message):
+    rows = [row | {"vector": [1.0]} | ({"word_id": ids[n]} if ids else {}) for n, row in enumerate(TABLE)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    pq.write_table(pa.table(pairs), tmp_path / "v.pairs.parquet")
+    with pytest.raises(CorpusError, match=message):
+        repstore.import_vectors(f"parquet:{tmp_path / 'v.parquet'}", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
 
 
 PIECES = [

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import shutil
+import struct
 import tracemalloc
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from gensim.models import KeyedVectors
 from hypothesis import HealthCheck, given, settings
@@ -166,6 +170,7 @@ def test_the_same_file_looked_up_otherwise_is_another_run(store, tmp_path):
         ("glove", "bank 1 2 3\nthe 1 2 3 4\n", r"v.txt:2: a word and 4 numbers. Expected 3"),
         ("glove", "bank 1 2 3\nthe 1 2 x\n", r"v.txt:2: could not convert string to float: b'x'"),
         ("glove", "2 3\nbank 1 2 3\n", r"v.txt:1: \"2 3\". Expected .* word2vec:"),
+        ("glove", "bank\t1\t2\n", r"v.txt:1: .* with single blanks between"),
         ("glove", "", r"v.txt:1: \"\". Expected a word"),
         ("word2vec", "bank 1 2 3\n", r"v.txt:1: .* files without are glove:"),
         ("word2vec", "1 0\n", r"v.txt:1: "),
@@ -230,6 +235,29 @@ def test_the_first_word_is_found_behind_a_byte_order_mark(store, tmp_path, kind,
     assert [list(vector) for key, vector in imported(store, "v").items() if key.startswith("the")] == [[1, 2]]
 
 
+@pytest.mark.parametrize("kind", ["word2vec", "fasttext", "glove"])
+@pytest.mark.parametrize(
+    ("beginning", "message"),
+    [
+        (b"PK\x03\x04\x14\x00", r"v is a \.zip archive\. Unpack it"),
+        (bz2.compress(b"bank 1 2\n"), r"v is a \.bz2 archive\. Unpack it"),
+        (lzma.compress(b"bank 1 2\n"), r"v is a \.xz archive\. Unpack it"),
+        (pa.compress(b"bank 1 2\n", "zstd", asbytes=True), r"v is a \.zst archive\. Unpack it"),
+        (struct.pack("<ii", 793712314, 12), r"v is a model of fastText \(\.bin\)\. Give the \.vec"),
+    ],
+    ids=["zip", "bz2", "xz", "zst", "fasttext"],
+)
+def test_of_a_kind_that_is_not_read_it_is_said_what_to_do(store, tmp_path, kind, beginning, message):
+    (tmp_path / "v").write_bytes(beginning + b" 1 2\n")
+    with pytest.raises(CorpusError, match=message):
+        repstore.import_vectors(f"{kind}:{tmp_path / 'v'}", store)
+
+
+def test_gzip_is_known_by_how_it_begins(store, tmp_path):
+    (tmp_path / "v.txt").write_bytes(gzip.compress(b"bank 1 2\n"))
+    assert repstore.import_vectors(f"glove:{tmp_path / 'v.txt'}", store).run.n_vectors == 2
+
+
 def test_a_broken_archive_is_refused(store, tmp_path):
     path = tmp_path / "v.txt.gz"
     path.write_bytes(gzip.compress(b"bank 1 2\n" * 100)[:-20])
@@ -249,6 +277,10 @@ def test_a_broken_archive_is_refused(store, tmp_path):
         ("parquet:.", {"axes": "words,layers"}, "has no use for --axes"),
         ("glove:.", {"by": "sense"}, "by"),
         ("glove:.", {"case": "upper"}, "case"),
+        ("glove:Z\udcfc", {}, r"'glove:Z\\udcfc' has bytes in it that are not UTF-8"),
+        ("npy:.", {"words": "Z\udcfc.csv"}, "not UTF-8"),
+        ("glove:.", {"name": "Z\udcfc"}, "not UTF-8"),
+        ("glove:.", {"model": "Z\udcfc"}, "not UTF-8"),
     ],
 )
 def test_requests_that_cannot_be_are_refused(store, source, options, message):

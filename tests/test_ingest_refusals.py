@@ -67,6 +67,11 @@ def refused(store, tiny_model, sentences, tmp_path):
         ({"words": "verbs"}, "verbs"),
         ({"batch_tokens": 0}, "at least 1"),
         ({"device": "banana"}, "banana"),
+        ({"source": "text:Z\udcfc.txt"}, r"'text:Z\\udcfc.txt' has bytes in it that are not UTF-8"),
+        ({"model": "Z\udcfc"}, "not UTF-8"),
+        ({"templates": ["base", "mine=\udcfc {text}"]}, "not UTF-8"),
+        ({"name": "Z\udcfc"}, "not UTF-8"),
+        ({"corpus_name": "Z\udcfc"}, "not UTF-8"),
     ],
 )
 def test_arguments_that_cannot_be_used(refused, options, message):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from program import Outcome
 from program import repstore as command
-from synthetic import SyntheticRun, build_store, random_layers, small_corpus
+from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small_corpus
 from typer.main import get_command
 
 import repstore
@@ -21,6 +21,7 @@ from repstore.cli import saying
 from repstore.cli.app import app
 from repstore.cli.manners import walk
 from repstore.errors import RepstoreError
+from repstore.spec import Text, Word
 
 PROGRAM = [sys.executable, "-m", "repstore"]
 COMMANDS = dict(walk(get_command(app)))
@@ -163,6 +164,11 @@ def test_any_error_is_one_line_and_debug_shows_where_it_came_from(store, monkeyp
             assert not where
 
 
+@pytest.mark.parametrize("refused", [["--save", "x"], ["--plot", "x.gif"], ["--metric", "x"]], ids=" ".join)
+def test_debug_shows_where_an_option_was_refused_that_stands_before_it(store, refused):
+    assert "Traceback" in command("compare", store / "none", *refused, "--debug").err
+
+
 def test_debug_does_not_outlive_its_command(store):
     assert "Traceback" in command("runs", store / "none", "--debug").err
     assert "Traceback" not in command("runs", store / "none").err
@@ -288,11 +294,23 @@ def test_in_a_pipe_there_is_no_color(store):
         assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_a_stream_that_the_shell_closed_is_not_written_to(store):
-    for call, code in ((f"runs '{store}' >&-", 0), (f"runs '{store}/none' 2>&-", 1)):
+def test_a_stream_that_the_shell_closed_is_neither_written_to_nor_read(store):
+    for call, code in (
+        (f"runs '{store}' >&-", 0),
+        (f"runs '{store}/none' 2>&-", 1),
+        (f"sql '{store}' <&-", 0),
+    ):
         script = f"{sys.executable} -m repstore {call}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize("format", ["table", "csv"])
+def test_output_that_its_encoding_has_no_character_for_is_refused(tmp_path, format):
+    root = build_store(tmp_path / "store", corpus_of([Text("\u4e2d", (Word(0, 0, 1, "\u4e2d"),))]))
+    done = program("words", root, "--format", format, PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r'repstore: Output is in .*8859-1, which has no ".*"\. Set .*=utf-8\.\n', done.stderr)
 
 
 def test_color_can_be_asked_for_in_a_pipe():

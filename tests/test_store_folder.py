@@ -194,13 +194,17 @@ def test_a_missing_or_cut_file_is_reported_with_its_path(root, pattern, ask, dam
 
 def test_a_path_that_duckdb_would_read_as_a_pattern_is_refused(root):
     for name in ("sto*re", "store?"):
-        with pytest.raises(StoreError, match="as a pattern"):
-            repstore.open(shutil.copytree(root, root.with_name(name)))
+        place = shutil.copytree(root, root.with_name(name))
+        for do in (repstore.open, repstore.verify, repstore.repair):
+            with pytest.raises(StoreError, match="as a pattern"):
+                do(place)
 
 
 def test_a_path_that_is_not_utf_8_is_refused(root):
-    with pytest.raises(StoreError, match=r"st\\udcff.* not UTF-8"):
-        repstore.open(root.rename(root.with_name("st\udcff")))
+    place = root.rename(root.with_name("st\udcff"))
+    for do in (repstore.open, repstore.verify, repstore.repair):
+        with pytest.raises(StoreError, match=r"st\\udcff.* not UTF-8"):
+            do(place)
 
 
 def test_info_counts_the_bytes_of_all_parts(root):

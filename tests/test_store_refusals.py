@@ -58,6 +58,20 @@ CASES = {
     "small sample": (ArgumentError, "sample is 3", "compare", {"sample": 3}),
     "negative seed": (ArgumentError, "seed", "compare", {"sample": 10, "seed": -1}),
     "negative limit": (ArgumentError, "limit", "words", {"limit": -1}),
+    "several lemmas": (ArgumentError, r"lemma is \['bank'\]; give one text", "words", {"lemma": ["bank"]}),
+    "a number as a form": (ArgumentError, "form is 5; give one text", "words", {"form": 5}),
+    "half a character": (ArgumentError, "not UTF-8", "words", {"text": "Z\udcfcrich"}),
+    "half a character of a word": (ArgumentError, "not UTF-8", "neighbors", {"word": "\udcfc"}),
+    "several texts": (ArgumentError, "text is", "neighbors", {"word": "bank", "text": ["003"]}),
+    "several runs where one is asked": (
+        ArgumentError,
+        r"\['m/whole'\] is no name of a run. Give one of: m/begun, m/empty, m/whole",
+        "neighbors",
+        {"run": ["m/whole"]},
+    ),
+    "memory as a text": (ArgumentError, "memory is '2GB'; give", "sql", {"memory": "2GB"}),
+    "a text as values": (ArgumentError, "parameters are 'b'; give a list", "sql", {"parameters": "b"}),
+    "a number as values": (ArgumentError, "parameters are 5; give a list", "sql", {"parameters": 5}),
 }
 USUAL = {
     "probe": {"name": "wic", "run": "m/whole"},
@@ -65,6 +79,7 @@ USUAL = {
     "vectors": {"run": "m/whole"},
     "compare": {"run": "m/whole"},
     "words": {},
+    "sql": {"query": "SELECT 1"},
 }
 
 

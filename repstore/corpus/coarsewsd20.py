@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from repstore.corpus.source import Corpus, Place, is_whole, lines
+from repstore.corpus.source import Corpus, Place, lines
 from repstore.corpus.tables import beside, rows
 from repstore.corpus.targets import nth, word_at
-from repstore.errors import CorpusError
+from repstore.errors import CorpusError, is_utf8
 from repstore.spec import Text
 
 SPLITS = ("train", "test")
@@ -72,6 +72,6 @@ def _names(path: Path) -> dict[str, str]:
     if not isinstance(names, dict) or not names:
         raise Place(path, 1).refuse("not a JSON object", "names of senses by their numbers")
     for number, name in names.items():
-        if not isinstance(name, str) or not name.strip() or not is_whole(name):
+        if not isinstance(name, str) or not name.strip() or not is_utf8(name):
             raise Place(path, 1).refuse(f'sense "{number}" is {name!r}', "its name")
     return names

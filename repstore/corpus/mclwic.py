@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from repstore.corpus.pairs import Row, Use, pair_corpus
-from repstore.corpus.source import Corpus, Place, is_whole, lines
+from repstore.corpus.source import Corpus, Place, lines
 from repstore.corpus.tables import truth
 from repstore.corpus.targets import spans_in, word_at
-from repstore.errors import CorpusError
+from repstore.errors import CorpusError, is_utf8
 
 NAME = re.compile(r"(\w+)\.([a-z]{2})-([a-z]{2})\.data")
 SPLITS = ("training", "trial", "dev", "test")
@@ -80,7 +80,7 @@ def _text(at: Place, record: dict[str, Any], key: str) -> str:
     value = record.get(key)
     if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
         raise at.refuse(f'"{key}" is {value!r}', f'a record with "{key}"')
-    if not is_whole(str(value)):
+    if not is_utf8(str(value)):
         raise at.refuse(f'"{key}" has half a surrogate pair', "characters")
     return str(value)
 

@@ -14,8 +14,8 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from repstore.corpus.source import Corpus, Place, is_whole, lines, position_of
-from repstore.errors import CorpusError
+from repstore.corpus.source import Corpus, Place, lines, position_of
+from repstore.errors import CorpusError, is_utf8
 from repstore.spec import Pair, Text, Word
 
 REQUIRED = {"text": str, "start": int, "end": int, "lemma": str, "sense": str}
@@ -118,7 +118,7 @@ def _record(at: Place, line: str) -> dict[str, Any]:
         if record[key] is not None and not isinstance(record[key], str):
             raise at.refuse(f'"{key}" is {record[key]!r}', f"{key} as str")
     for key, value in record.items():
-        if isinstance(value, str) and not is_whole(value):
+        if isinstance(value, str) and not is_utf8(value):
             raise at.refuse(f'"{key}" has half a surrogate pair', "characters")
     return record
 

@@ -52,6 +52,15 @@ def lines(path: Path) -> Iterator[tuple[Place, str]]:
     """The lines of a UTF-8 file with their places, without line ends or a byte order mark.
 
     Raises:
+        CorpusError: as `lines_with_ends`.
+    """
+    return ((at, line.rstrip("\r\n")) for at, line in lines_with_ends(path))
+
+
+def lines_with_ends(path: Path) -> Iterator[tuple[Place, str]]:
+    """The same with their line ends, which may be part of a value.
+
+    Raises:
         CorpusError: the file cannot be read or is not UTF-8.
     """
     try:
@@ -59,17 +68,12 @@ def lines(path: Path) -> Iterator[tuple[Place, str]]:
             for number, line in enumerate(file, 1):
                 raw = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 try:
-                    yield Place(path, number), raw.decode().rstrip("\r\n")
+                    yield Place(path, number), raw.decode()
                 except UnicodeDecodeError as error:
                     problem = f"{path}:{number}: not UTF-8 ({error.reason})"
                     raise CorpusError(f"{problem}. Convert the file to UTF-8.") from None
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def is_whole(text: str) -> bool:
-    """Whether a text is free of halves of surrogate pairs, which JSON can write and UTF-8 cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def language_of(folder: Path) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
-from repstore.corpus.source import Place, lines
+from repstore.corpus.source import Place, lines, lines_with_ends
 
 TRUTH = {"t": True, "true": True, "f": False, "false": False}
 
@@ -25,13 +25,15 @@ def table(
     lines are passed over.
 
     Raises:
-        CorpusError: a column is missing, or a row has more or fewer fields than there are columns.
+        CorpusError: a column is missing or there twice, or a row is longer or shorter than the first line.
     """
     found = fields(path, delimiter)
     at, header = next(found, (Place(path, 1), []))
     names = [name.strip() for name in header]
     if missing := [name for name in columns if name not in names]:
         raise at.refuse(f'no column "{missing[0]}"', f"a first line that names {', '.join(columns)}")
+    if twice := [name for name in columns if names.count(name) > 1]:
+        raise at.refuse(f'two columns "{twice[0]}"', "one")
     for at, row in found:
         if len(row) != len(names):
             raise at.refuse(f"{len(row)} columns", f"{len(names)} as in the first line")
@@ -45,7 +47,7 @@ def fields(path: Path, delimiter: str = "\t") -> Iterator[tuple[Place, list[str]
             if line.strip():
                 yield at, line.split(delimiter)
         return
-    reader = csv.reader((line + "\n" for _, line in lines(path)), delimiter=delimiter, strict=True)
+    reader = csv.reader((line for _, line in lines_with_ends(path)), delimiter=delimiter, strict=True)
     try:
         for row in reader:
             if any(row):

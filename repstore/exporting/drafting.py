@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from repstore.errors import ArgumentError
+from repstore.errors import ArgumentError, check_utf8
 from repstore.storage.files import publish, reason_of, sync_file
 
 
 def check_new(files: Sequence[Path], store: Path) -> None:
-    """Refuse places where nothing can come: not in a folder, taken already, or inside the store.
+    """Refuse places where nothing can come: not in a folder, taken already, inside the store, not in UTF-8.
 
     Raises:
         ArgumentError: a file is to be in such a place.
     """
+    _check_free(files)
     for file in files:
-        if os.path.lexists(file):
-            raise ArgumentError(f"{file} is there already. Remove it, or give another name.")
+        check_utf8(file)
         if not file.parent.is_dir():
             raise ArgumentError(f"There is no folder {file.parent}. Make it first, or give another place.")
         if file.resolve().is_relative_to(store.resolve()):
             raise ArgumentError(f"{file} is inside the store. Give a place outside of it.")
+
+
+def _check_free(files: Sequence[Path]) -> None:
+    for file in files:
+        if os.path.lexists(file):
+            raise ArgumentError(f"{file} is there already. Remove it, or give another name.")
 
 
 def check_room(folder: Path, n_bytes: int) -> None:
@@ -46,19 +54,22 @@ def check_room(folder: Path, n_bytes: int) -> None:
 def drafting(files: Sequence[Path]) -> Iterator[Path]:
     """Where to write files (or folders) of these names; at the end they are moved to their places, in order.
 
-    Whatever ends it earlier, nothing is left.
+    Whatever ends it earlier, nothing is left; of a process that is killed, until the next one comes by.
 
     Raises:
-        ArgumentError: they cannot be written: the disk is full, above all.
+        ArgumentError: they cannot be written: the disk is full, above all, or another came first.
     """
     place = files[-1].parent
     folder: Path | None = None
+    held: int | None = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".repstore-", dir=place))
+        _remove_abandoned(place)
+        folder, held = _new_folder(place)
         yield folder
         for written in sorted(folder.rglob("*")):
             if written.is_file():
                 sync_file(written)
+        _check_free(files)  # again: it may have taken long
         _publish(folder, files)
     except OSError as error:
         raise ArgumentError(
@@ -67,6 +78,41 @@ def drafting(files: Sequence[Path]) -> Iterator[Path]:
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def _prefix() -> str:
+    """How the folders of this machine begin: what another one locks cannot be seen on every shared disk."""
+    return f".repstore-{socket.gethostname()}-"
+
+
+def _new_folder(place: Path) -> tuple[Path, int]:
+    """A folder to write in, and what holds it locked until it is closed, or the process ends."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(), dir=place))
+        try:
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # another export took it for abandoned before it was locked
+            continue
+        with suppress(OSError):  # a disk without locks, where no folder counts as abandoned
+            fcntl.flock(held, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, held
+        os.close(held)
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove what killed processes left: folders that nobody holds locked."""
+    for folder in place.glob(f"{_prefix()}*"):
+        try:
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:  # gone meanwhile, or somebody else's
+            continue
+        with suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
 
 
 def _publish(folder: Path, files: Sequence[Path]) -> None:

@@ -15,9 +15,11 @@ from repstore.errors import ArgumentError, ResultError, check_choice
 from repstore.exporting.content import Content, column_name
 from repstore.exporting.drafting import check_new, check_room, drafting
 from repstore.exporting.formats import Format, format_of
+from repstore.exporting.parquet import write_pairs
 from repstore.spec import ExportFormat, LayerKey, Progress, StoredDType
 from repstore.storage.lookup import Lookup, looking_up
 from repstore.storage.opened import Layers, Run
+from repstore.storage.pairs import pairs_beside
 from repstore.storage.runs import open_store
 from repstore.storage.transformed import through
 
@@ -33,6 +35,7 @@ class ExportReport:
         layers: which layers, by the names that they have there.
         n_words: of how many words.
         n_without: how many more were meant, but have no vector.
+        n_pairs: of how many pairs of these words.
         n_bytes: bytes on disk.
         opens: how it is opened.
     """
@@ -43,6 +46,7 @@ class ExportReport:
     layers: tuple[str, ...]
     n_words: int
     n_without: int
+    n_pairs: int
     n_bytes: int
     opens: str
 
@@ -88,8 +92,7 @@ def export(
     if dtype is not None:
         check_choice(f"dtype of {chosen.name}", dtype, [one for one in chosen.dtypes if one is not None])
     layout = open_store(Path(store).absolute())
-    files = chosen.files(out)
-    check_new(files, layout.root)
+    check_new(chosen.files(out, n_pairs=1), layout.root)
     seen = {} if transform is None else {"through": partial(through, name=transform)}
     with looking_up(layout, **seen) as lookup:
         opened = lookup.run(run)
@@ -104,9 +107,13 @@ def export(
             _about(opened, layers, where),
             _counting(progress, out, len(word_ids) * len(layers)),
         )
+        pairs = lookup.pairs_among(opened, word_ids) if chosen.with_pairs else ()
         check_room(out.parent, content.n_bytes() * chosen.growth)
+        files = chosen.files(out, len(pairs))
         with drafting(files) as folder:
             chosen.write(content, folder / out.name)
+            if pairs:
+                write_pairs(pairs, content.provenance, folder / pairs_beside(out).name)
     return ExportReport(
         tuple(files),
         chosen.name,
@@ -114,6 +121,7 @@ def export(
         tuple(content.layers),
         content.n_words,
         n_without,
+        len(pairs),
         sum(map(_size, files)),
         chosen.opens.format(out=out),
     )

@@ -15,6 +15,7 @@ from repstore.exporting.parquet import companion, write_atlas, write_parquet
 from repstore.exporting.projector import write_projector
 from repstore.exporting.safetensors import write_safetensors
 from repstore.spec import ExportFormat, StoredDType
+from repstore.storage.pairs import pairs_beside
 
 AS_STORED: tuple[StoredDType | None, ...] = (None, "float16", "float32")
 
@@ -30,6 +31,7 @@ class Format:
         dtypes: which dtypes it takes, the first unless another is asked for; None is each layer's own.
         opens: how its files are opened, with ``{out}`` for the path.
         words_beside: whether it holds vectors only, and the words go into a file beside it.
+        with_pairs: whether pairs of its words, if there are any, go into a file beside it.
         layers: how many layers it takes at most.
         growth: about how many bytes of disk a byte of vectors takes while it is written.
     """
@@ -40,12 +42,15 @@ class Format:
     dtypes: tuple[StoredDType | None, ...]
     opens: str
     words_beside: bool = False
+    with_pairs: bool = False
     layers: int | None = None
     growth: int = 1
 
-    def files(self, out: Path) -> list[Path]:
+    def files(self, out: Path, n_pairs: int) -> list[Path]:
         """What will be at `out` and beside it; that itself comes last."""
-        return [companion(out), out] if self.words_beside else [out]
+        words = [companion(out)] if self.words_beside else []
+        pairs = [pairs_beside(out)] if self.with_pairs and n_pairs else []
+        return [*words, *pairs, out]
 
 
 FORMATS: dict[str, Format] = {
@@ -57,6 +62,7 @@ FORMATS: dict[str, Format] = {
             write_parquet,
             ("float32", "float16"),
             'pyarrow.parquet.read_table("{out}")',
+            with_pairs=True,
         ),
         Format("npy", ".npy", write_npy, AS_STORED, 'numpy.load("{out}", mmap_mode="r")', words_beside=True),
         Format("h5ad", ".h5ad", write_h5ad, ("float32",), 'anndata.read_h5ad("{out}")'),
@@ -68,7 +74,14 @@ FORMATS: dict[str, Format] = {
             'safetensors.numpy.load_file("{out}")',
             words_beside=True,
         ),
-        Format("datasets", None, write_datasets, AS_STORED, 'datasets.load_from_disk("{out}")'),
+        Format(
+            "datasets",
+            None,
+            write_datasets,
+            AS_STORED,
+            'datasets.load_from_disk("{out}")',
+            with_pairs=True,
+        ),
         Format("projector", None, write_projector, ("float32",), "tensorboard --logdir {out}", growth=3),
         Format(
             "atlas",

@@ -45,6 +45,11 @@ def write_words(content: Content, path: Path) -> None:
             writer.write_table(words)
 
 
+def write_pairs(pairs: pa.Table, provenance: str, path: Path) -> None:
+    """Pairs of words whose `word_id` the file beside has."""
+    pq.write_table(pairs.replace_schema_metadata({PROVENANCE: provenance}), path)
+
+
 def companion(path: Path) -> Path:
     """The file of the words beside a file that can hold vectors only."""
     return path.with_suffix(".words.parquet")

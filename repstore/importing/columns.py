@@ -16,9 +16,11 @@ from repstore.importing.narrowing import as_float
 from repstore.importing.source import Request, Source, files_of, from_rows, name_of
 from repstore.importing.tables import read_parquet_words
 from repstore.importing.words import place_words
+from repstore.storage.pairs import pairs_beside
 
 VECTOR = "vector"
-LAYER = re.compile(r"layer_(\d+)")
+LAYER = re.compile(r"layer_\d+")
+MIX = "mix_"
 EXPECTED = f'lists of numbers in columns "layer_00", "layer_01" and so on, or in one column "{VECTOR}"'
 
 BATCH_BYTES = 64 << 20
@@ -41,7 +43,8 @@ def open_columns(path: Path, request: Request) -> Source:
                 "Expected the same columns in all files."
             )
     d_model = _width(files[0], names[0])
-    placed = place_words(read_parquet_words(files), request, f"parquet:{path}")
+    pairs = [beside for file in files if (beside := pairs_beside(file)).exists()]
+    placed = place_words(read_parquet_words(files), request, f"parquet:{path}", pairs)
     return Source(
         name=name_of(path),
         files=files,
@@ -56,16 +59,23 @@ def open_columns(path: Path, request: Request) -> Source:
 
 
 def _columns(path: Path) -> tuple[str, ...]:
-    """The columns with vectors, by number."""
+    """The columns with vectors: layers by number, and after them the mixes that an export may have."""
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
         raise CorpusError(f"{path} cannot be read as Parquet: {error}") from None
-    found = [name for name in schema.names if name == VECTOR or LAYER.fullmatch(name)]
-    names = sorted(found, key=lambda name: int(name.removeprefix("layer_")) if name != VECTOR else -1)
-    wrong = [name for name in names if not _is_list_of_numbers(schema.field(name).type)]
+    layers = [name for name in schema.names if LAYER.fullmatch(name)]
+    lists = {field.name for field in schema if _is_list_of_numbers(field.type)}
+    names = [
+        *(name for name in schema.names if name == VECTOR),
+        *sorted(layers, key=lambda name: int(name.removeprefix("layer_"))),
+        *sorted(name for name in lists if name.startswith(MIX)),
+    ]
+    shown = ", ".join(names or schema.names[:8])
+    wrong = [name for name in names if name not in lists]
     if not names or wrong or (VECTOR in names and len(names) > 1):
-        raise CorpusError(f"{path} has the columns {', '.join(schema.names[:8])}. Expected {EXPECTED}.")
+        found = f'"{wrong[0]}" as {schema.field(wrong[0]).type}' if wrong else f"the columns {shown}"
+        raise CorpusError(f"{path} has {found}. Expected {EXPECTED}.")
     return tuple(names)
 
 

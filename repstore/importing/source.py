@@ -14,6 +14,7 @@ from repstore.errors import ArgumentError, CorpusError, NotFoundError, check_cho
 from repstore.schemas import ID_STRIDE
 from repstore.spec import Axes, CorpusInfo, LookUpBy, LookUpCase, Progress, SkipReason
 from repstore.storage.layout import Layout
+from repstore.storage.pairs import BESIDE
 
 Tell = Callable[[Progress], None]
 """Told how far something is."""
@@ -138,8 +139,10 @@ def name_of(path: Path) -> str:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The file, or the files of Parquet in a folder, in the order of their names."""
-    return tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
+    """The file, or the files of Parquet in a folder, in the order of their names; not those of pairs."""
+    if not path.is_dir():
+        return (path,)
+    return tuple(sorted(file for file in path.glob("*.parquet") if not file.name.endswith(BESIDE)))
 
 
 class Watched:

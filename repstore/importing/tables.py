@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from repstore.corpus.columns import is_id
-from repstore.corpus.source import Place, is_whole, lines
+from repstore.corpus.source import Place, lines
 from repstore.corpus.tables import EXACT, delimiter_of, fields, table, unquoted
-from repstore.errors import CorpusError
+from repstore.errors import CorpusError, is_utf8
 from repstore.schemas import WORD_ID
 
 OF_TEXTS = ("text", "char_start", "char_end")
@@ -37,6 +37,9 @@ COLUMNS = (
     "gloss",
     "spans",
 )
+SHOWN = 60
+"""Characters of a line that an error shows."""
+
 EXPECTED = f"{WORD_ID}, or {', '.join(OF_TEXTS)}"
 
 
@@ -110,6 +113,9 @@ def _cells(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     delimiter = delimiter_of(path)
     _, header = next(fields(path, delimiter), (None, []))
     known = [name.strip() for name in header if name.strip() in COLUMNS]
+    if header and not known:
+        shown = f"the columns {', '.join(header)[:SHOWN]}"
+        raise Place(path, 1).refuse(shown, f"{EXPECTED}, with commas or tabs between")
     for at, row in table(path, known, delimiter=delimiter):
         cells = {name: unquoted(row[name]) if delimiter == "\t" else row[name] for name in known}
         yield at, {name: cell if cell.strip() else None for name, cell in cells.items()}
@@ -139,7 +145,7 @@ def _value(at: Place, name: str, given: Any) -> Any:
         if number is None:
             raise at.refuse(f"{name} {given!r}", f"{name} as a whole number")
         return number
-    if not isinstance(given, str) or not is_whole(given):
+    if not isinstance(given, str) or not is_utf8(given):
         raise at.refuse(f"{name} {given!r}", f"{name} as text")
     return given
 

@@ -28,6 +28,18 @@ CHUNK = 1 << 20
 NUMERIC = frozenset(b"0123456789+-.eE naifNAIF\r")
 """Bytes that numbers are written with, infinite ones and those that are none included."""
 
+GZIP = b"\x1f\x8b"
+UNPACK = "is a {} archive. Unpack it, and give the file of vectors that is in it."
+OTHERS = {
+    b"PK\x03\x04": UNPACK.format(".zip"),
+    b"BZh91AY&": UNPACK.format(".bz2"),
+    b"\xfd7zXZ\x00": UNPACK.format(".xz"),
+    b"\x28\xb5\x2f\xfd": UNPACK.format(".zst"),
+    b"\xba\x16\x4f\x2f": "is a model of fastText (.bin). Give the .vec of the same name as fasttext:, "
+    'or what "fasttext print-word-vectors" makes of it as glove:.',
+}
+"""How files begin that vectors are handed out in and that are not read, and what to do then."""
+
 LONGEST = 1 << 16
 """Bytes of a word beyond which a file is not what it is said to be."""
 
@@ -66,7 +78,7 @@ class Entry:
 
 
 class Vocabulary:
-    """A file of the kind ``word2vec``, ``fasttext`` or ``glove``; compressed if it ends in ``.gz``."""
+    """A file of the kind ``word2vec``, ``fasttext`` or ``glove``; perhaps compressed by gzip."""
 
     def __init__(self, path: Path, kind: str) -> None:
         self._path, self._kind = path, kind
@@ -86,7 +98,8 @@ class Vocabulary:
                 if has_counts or b" " not in line:
                     raise first.refuse(
                         f'"{line[:60].decode(errors="replace")}"',
-                        "a word and its numbers; files that begin with two counts are word2vec: or fasttext:",
+                        "a word and its numbers, with single blanks between; files that begin with two "
+                        "counts are word2vec: or fasttext:",
                     )
                 return Shape(line.count(b" "), None, False)
             if not has_counts or int(counts[1]) < 1:
@@ -157,9 +170,19 @@ class Vocabulary:
 
     @contextmanager
     def _file(self) -> Iterator[IO[bytes]]:
-        """The file, its bytes as they were before it was compressed, after a byte order mark."""
+        """The file, its bytes as they were before it was compressed, after a byte order mark.
+
+        Raises:
+            CorpusError: it cannot be read, or is of a kind that is not.
+        """
         try:
-            with gzip.open(self._path, "rb") if self._path.suffix == ".gz" else self._path.open("rb") as file:
+            with self._path.open("rb") as file:
+                beginning = file.read(8)
+            for mark, what in OTHERS.items():
+                if beginning.startswith(mark):
+                    raise CorpusError(f"{self._path} {what}")
+            is_packed = self._path.suffix == ".gz" or beginning.startswith(GZIP)
+            with gzip.open(self._path, "rb") if is_packed else self._path.open("rb") as file:
                 if file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
                     file.read(len(BOM_UTF8))
                 yield file  # type: ignore[misc]  # gzip's files are not of the type that it says they are

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from repstore.corpus import Corpus
 from repstore.corpus.source import Place, position_of
+from repstore.importing.pairs import read_pairs
 from repstore.importing.source import Request
 from repstore.importing.tables import EXPECTED, OF_TEXTS, WordTable
 from repstore.schemas import ID_STRIDE, WORD_ID
@@ -35,7 +37,7 @@ class Placed:
     rows: np.ndarray
 
 
-def place_words(given: WordTable, request: Request, source: str) -> Placed:
+def place_words(given: WordTable, request: Request, source: str, pairs: Sequence[Path] = ()) -> Placed:
     """Find the words of a table in the store, or make a corpus of them.
 
     Ids count where the store has their corpus, or where a corpus is named; else texts do.
@@ -44,6 +46,7 @@ def place_words(given: WordTable, request: Request, source: str) -> Placed:
         given: the table.
         request: what is to be imported.
         source: what a corpus made of it is said to be read from.
+        pairs: files of pairs of these words, which a corpus that is made of them has.
 
     Raises:
         CorpusError: it has neither, or a row that cannot be.
@@ -57,8 +60,8 @@ def place_words(given: WordTable, request: Request, source: str) -> Placed:
             return Placed(corpus, rows)
     if set(OF_TEXTS) <= given.columns.keys() and request.corpus is None:
         texts, rows = _texts(given)
-        name = given.path.stem
-        return Placed(Corpus(name, source, texts, lambda: iter(())), rows)
+        found = read_pairs(pairs, given, rows)
+        return Placed(Corpus(given.path.stem, source, texts, lambda: iter(found)), rows)
     if WORD_ID in given.columns:
         problem = f"{WORD_ID} {word_ids[0]}, which is of no corpus of the store"
         raise given.place(0).refuse(problem, f"words of the store, or columns {', '.join(OF_TEXTS)} as well")

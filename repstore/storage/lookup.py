@@ -24,7 +24,7 @@ from repstore.storage.mixed import MixedVectors
 from repstore.storage.noting import note
 from repstore.storage.occurrences import Occurrences, find_occurrences
 from repstore.storage.opened import Run, Runs
-from repstore.storage.pairs import FoundPairs, find_all_pairs, find_pairs, splits_of
+from repstore.storage.pairs import FoundPairs, find_all_pairs, find_pairs, pairs_among, splits_of
 from repstore.storage.run_names import full_name, labels, stored_id
 from repstore.storage.runs import read_run
 from repstore.storage.senses import FoundSenses, find_senses
@@ -86,12 +86,14 @@ class Lookup:
         """A run by its name, ``name@corpus`` or run_id; the only one, if no name is given.
 
         Raises:
-            ArgumentError: no name is given and there is not exactly one run.
+            ArgumentError: no name is given and there is not exactly one run, or it is no name.
             NotFoundError: no such run, or several.
         """
         known = ", ".join(self.labels.values()) or "none yet"
         if name is None and len(self.labels) != 1:
             raise ArgumentError(f"Say which run: {known}.")
+        if name is not None and not isinstance(name, str):
+            raise ArgumentError(f"{name!r} is no name of a run. Give one of: {known}.")
         fitting = [
             row["run_id"]
             for row in self.run_rows.to_pylist()
@@ -233,6 +235,10 @@ class Lookup:
     def all_pairs(self, run: Run) -> np.ndarray:
         """The word_ids of every pair of a run's corpus, in file order. *Shape:* (n_pairs, 2), int64."""
         return find_all_pairs(self._catalog, run.info.spec.corpus_id, run.info.corpus)
+
+    def pairs_among(self, run: Run, word_ids: np.ndarray) -> pa.Table:
+        """The pairs of a run's corpus that are of these words (`storage.pairs.pairs_among`)."""
+        return pairs_among(self._catalog, run.info.spec.corpus_id, word_ids)
 
     def labelled_pairs(self, run: Run) -> LabelledPairs:
         """Pairs of a run's corpus that have a label."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from repstore.errors import NotFoundError, ResultError, did_you_mean
+from repstore.schemas import PAIRS
 from repstore.spec import Target
 from repstore.storage.catalog import Catalog
 
@@ -19,6 +22,12 @@ FROM pairs
 WHERE corpus_id = $corpus_id AND ($split = 'all' OR split = $split) AND value IS NOT NULL
   AND ($pos IS NULL OR word_a IN (SELECT word_id FROM words WHERE pos = $pos))
 ORDER BY pair_id
+"""
+GOING_OUT = pa.schema([field for field in PAIRS if field.name != "corpus_id"])
+"""Columns of pairs in a file beside the words, for whoever reads them elsewhere."""
+
+WITH_ALL_KNOWN = """
+SELECT pair_id, split, word_a, word_b, label, score FROM pairs WHERE corpus_id = $corpus_id ORDER BY pair_id
 """
 ALL_OF = "SELECT word_a, word_b FROM pairs WHERE corpus_id = $corpus_id ORDER BY pair_id"
 SPLITS_OF = """
@@ -35,6 +44,16 @@ ORDER BY pos
 """
 TARGETS_OF = "SELECT count(score) AS score, count(label) AS label FROM pairs WHERE corpus_id = $corpus_id"
 NAMES = {"label": "labelled", "score": "rated"}
+
+
+BESIDE = ".pairs.parquet"
+"""How a file of pairs ends that stands beside the file of their words."""
+
+
+def pairs_beside(path: Path) -> Path:
+    """The file of the pairs of words that are in another file, or folder."""
+    name = path.stem if path.suffix.lower() == ".parquet" else path.name
+    return path.with_name(name + BESIDE)
 
 
 @dataclass(frozen=True)
@@ -69,6 +88,16 @@ def find_all_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> np.ndarray:
     catalog.require_corpus(corpus_id, corpus)
     table = catalog.query(ALL_OF, {"corpus_id": corpus_id})
     return np.stack([table[name].to_numpy() for name in ("word_a", "word_b")], axis=1)
+
+
+def pairs_among(catalog: Catalog, corpus_id: str, word_ids: np.ndarray) -> pa.Table:
+    """The pairs of which both words are among these, with all that is known of them, in file order.
+
+    `word_ids`: *Shape:* (n,), int64. Columns: `GOING_OUT`.
+    """
+    found = catalog.query(WITH_ALL_KNOWN, {"corpus_id": corpus_id})
+    both = np.logical_and(*(np.isin(found[side].to_numpy(), word_ids) for side in ("word_a", "word_b")))
+    return found.filter(pa.array(both)).cast(GOING_OUT)
 
 
 def find_pairs(

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from repstore.errors import StoreError, StoreNotFoundError, StoreVersionError
+from repstore.errors import StoreError, StoreNotFoundError, StoreVersionError, is_utf8
 from repstore.schemas import FORMAT_VERSION
 from repstore.schemas.migrations import migrated
 from repstore.spec import ModelIdentity, RunInfo, RunSpec
@@ -20,7 +20,7 @@ def check_place(root: Path) -> None:
     Raises:
         StoreError: the folder holds something else, or a store of another format.
     """
-    _check_path(root)
+    check_path(root)
     if Layout(root).marker.exists():
         check_format(open_store(root))
         return
@@ -74,7 +74,7 @@ def open_store(root: Path) -> Layout:
         StoreNotFoundError: there is none.
         StoreVersionError: it was written by a newer version of repstore.
     """
-    _check_path(root)
+    check_path(root)
     layout = Layout(root)
     if not layout.marker.exists():
         raise StoreNotFoundError(f'No store at {root}. Make one with "repstore ingest".')
@@ -97,9 +97,14 @@ def check_not_newer(layout: Layout) -> None:
         )
 
 
-def _check_path(root: Path) -> None:
+def check_path(root: Path) -> None:
+    """Refuse a place that DuckDB cannot name.
+
+    Raises:
+        StoreError: it is one.
+    """
     path = str(root.absolute())
-    if path.encode(errors="replace").decode() != path:
+    if not is_utf8(path):
         raise StoreError(f"{path!a} has bytes in it that are not UTF-8, which DuckDB cannot read. Rename it.")
     if set("*?") & set(path):
         raise StoreError(f"{root} has * or ? in its path, which DuckDB reads as a pattern. Rename it.")

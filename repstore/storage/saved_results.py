@@ -73,18 +73,14 @@ def as_json(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | int):
         return value
-    if isinstance(
-        value, str
-    ):  # what no file of UTF-8 can hold, such as half a character of a file's name, escaped
+    if isinstance(value, str):  # bytes of a file's name, which no file of UTF-8 can hold, are escaped
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, np.generic):
         return as_json(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, np.ndarray):
-        if (
-            value.dtype.kind not in "biufc"
-        ):  # text, say, or objects, whose bytes are where they stand in memory
+        if value.dtype.kind not in "biufc":  # of text or objects, the bytes are where they are in memory
             return as_json(value.tolist())
         data = np.ascontiguousarray(value)
         kind = {"shape": list(data.shape), "dtype": str(data.dtype)}

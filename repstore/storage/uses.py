@@ -49,8 +49,11 @@ def find_words(catalog: Catalog, limit: int | None = None, **criteria: str | Non
     """Words by form, lemma, pos, sense, part of text, corpus_id, or either (form or lemma).
 
     Raises:
-        ArgumentError: `limit` is less than 1.
+        ArgumentError: `limit` is less than 1, or a criterion is no text.
     """
+    for name, value in criteria.items():
+        if value is not None and not isinstance(value, str):
+            raise ArgumentError(f"{name} is {value!r}; give one text, or ask in SQL for several.")
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit is {limit}; ask for at least 1 word.")
     names = ("form", "lemma", "pos", "sense", "text", "either", "corpus_id")
@@ -135,7 +138,7 @@ def _hint(
     found = catalog.query(CLOSEST.format(column=column), asked)
     if any(found["is_there"].to_pylist()):
         return None
-    return did_you_mean(value, found["name"].to_pylist())
+    return did_you_mean(value, found["name"].to_pylist()) if len(found) else "No word has any."
 
 
 def marked(word: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from repstore.errors import QueryError, StoreDamagedError, StoreError, StoreNotFoundError
+from repstore.errors import QueryError, StoreDamagedError, StoreError, StoreNotFoundError, check_utf8, is_utf8
 from repstore.schemas import FORMAT_VERSION
 from repstore.storage.catalog.filling import fill
 from repstore.storage.catalog.refusals import in_few_words
@@ -102,7 +102,12 @@ class Catalog:
         return StoreError(f"{self._layout.root} is closed. Open it again to ask more.")
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> pa.Table:
-        """Run one of repstore's own queries over the catalog."""
+        """Run one of repstore's own queries over the catalog.
+
+        Raises:
+            ArgumentError: a value, which a user gave, is text that is not UTF-8.
+        """
+        check_utf8(*(parameters.values() if isinstance(parameters, dict) else parameters))
         with self._turn, self.trusted():
             return self._connection.sql(sql, params=parameters).to_arrow_table()
 
@@ -175,8 +180,3 @@ def _close(connections: list[duckdb.DuckDBPyConnection], process: int) -> None:
     if os.getpid() == process:  # those of a parent are not this process's to close
         for connection in connections:
             connection.close()
-
-
-def is_utf8(text: str) -> bool:
-    """Whether a text has no half of a character, as the command line gives for bytes that are not UTF-8."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from repstore.errors import QueryError, RepstoreError
-from repstore.storage.catalog.reading import Catalog, is_utf8
+from repstore.errors import QueryError, RepstoreError, is_utf8
+from repstore.storage.catalog.reading import Catalog
 from repstore.storage.catalog.refusals import told, too_many_rows
 from repstore.storage.catalog.statements import check_statement
 from repstore.storage.catalog.views import RunShown, create_views
