@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from repstore.corpus.source import is_whole
 from repstore.errors import ArgumentError
@@ -26,15 +27,15 @@ class RunReport:
     n_new: int
 
 
-def check_storable(*given: str | None) -> None:
+def check_storable(*given: str | Path | None) -> None:
     """Refuse what a store would have to write down and cannot.
 
     Raises:
         ArgumentError: one of these has bytes in it that are not UTF-8.
     """
     for text in given:
-        if text is not None and not is_whole(text):
-            raise ArgumentError(f"{text!r} has bytes in it that are not UTF-8. Rename it.")
+        if not is_whole(str(text)):
+            raise ArgumentError(f"{str(text)!r} has bytes in it that are not UTF-8. Rename it.")
 
 
 def check_same_name(layout: Layout, name: str | None, spec: RunSpec) -> None:

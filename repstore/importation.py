@@ -102,7 +102,7 @@ def import_vectors(
         StoreLockedError: another process is writing to the store.
         MissingExtraError: the library of the format is not installed.
     """
-    check_storable(source, None if words is None else str(words), name, model, corpus_name)
+    check_storable(source, words, name, model, corpus_name)
     layout = Layout(Path(store))
     check_place(layout.root)
     progress(Progress(f"Reading {source}"))
