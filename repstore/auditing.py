@@ -32,7 +32,7 @@ def audit(
     run: str | None = None,
     sample: int = 64,
     seed: int = 0,
-    model: str | None = None,
+    model: str | Path | None = None,
     device: str | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> ResultTable:

@@ -22,7 +22,7 @@ def encode_word(
     text: str,
     *,
     run: str | None = None,
-    model: str | None = None,
+    model: str | Path | None = None,
     device: str | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> EncodedWord:

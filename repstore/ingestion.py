@@ -60,7 +60,7 @@ def ingest(
     source: str,
     store: str | Path,
     *,
-    model: str,
+    model: str | Path,
     templates: Sequence[str] = ("base",),
     words: WordChoice = "targets",
     splits: Sequence[str] | None = None,

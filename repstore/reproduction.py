@@ -32,10 +32,10 @@ def reproduce(
     study: Literal["fantastic-semantics"],
     store: str | Path,
     *,
-    model: str,
+    model: str | Path,
     wic: str | Path,
     out: str | Path,
-    contrast: str | None = None,
+    contrast: str | Path | None = None,
     rawc: str | Path | None = None,
     prompt_quirk: bool = False,
     dtype: DTypeChoice = "auto",
@@ -86,8 +86,8 @@ def reproduce(
     require_matplotlib()  # now, not after the forward passes
     found = run_study(
         Path(store),
-        model=model,
-        contrast=contrast,
+        model=str(model),
+        contrast=None if contrast is None else str(contrast),
         wic=wic,
         rawc=rawc,
         prompt_quirk=prompt_quirk,

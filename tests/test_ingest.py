@@ -111,6 +111,13 @@ def test_several_parts_hold_the_values_of_one(tiny_model, sentences, tmp_path, m
         assert worst_error(many, one) <= ROUNDED_TWICE
 
 
+def test_a_model_may_be_given_as_a_path(tiny_model, sentences, tmp_path):
+    folder = tiny_model("llama")
+    as_path = repstore.ingest(f"senses:{sentences}", tmp_path / "path", model=folder)
+    as_text = repstore.ingest(f"senses:{sentences}", tmp_path / "text", model=str(folder))
+    assert as_path.runs == as_text.runs
+
+
 def test_the_words_of_one_text_may_lie_in_several_parts(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(schemas, "MAX_PART_ROWS", 2)
     source = lines(tmp_path / "few.txt", "one two three four five", "six", "seven eight nine")

@@ -56,7 +56,7 @@ class ModelFiles:
     identity: ModelIdentity
 
 
-def find_model(given: str, notify: Notify) -> ModelFiles:
+def find_model(given: str | Path, notify: Notify) -> ModelFiles:
     """Find a model: a short name, a folder, a ``.gguf`` file or a Hugging Face id.
 
     Weights are looked at but not loaded. A GGUF file is converted once, into a cache folder.
@@ -68,6 +68,7 @@ def find_model(given: str, notify: Notify) -> ModelFiles:
     Raises:
         ModelError: there is no such model, or it is not one whose layers can be read.
     """
+    given = str(given)
     path, name = Path(given), given.rstrip("/").rsplit("/", 1)[-1]
     revision = None
     if given in EMBEDDED:

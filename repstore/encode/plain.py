@@ -7,6 +7,7 @@ too long: the point is to be a second, simple computation of the same thing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -73,7 +74,9 @@ class PlainModel:
         return np.stack([state[0, tokens].float().mean(dim=0).cpu().numpy() for state in states])
 
 
-def plain_model(run: Run, given: str | None, device: str | None, notify: Callable[[str], None]) -> PlainModel:
+def plain_model(
+    run: Run, given: str | Path | None, device: str | None, notify: Callable[[str], None]
+) -> PlainModel:
     """The model that made a run, as the run used it.
 
     Args:
