@@ -27,7 +27,7 @@ from program import repstore as command
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import NotFoundError, QueryError, StoreDamagedError, StoreError
+from repstore.errors import ArgumentError, NotFoundError, QueryError, StoreDamagedError, StoreError
 from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session, session
 from repstore.storage.layout import Layout
 from repstore.store import Store
@@ -216,6 +216,27 @@ def test_numbers_and_vectors_of_numpy_are_parameters(store, value, found):
 def test_what_is_no_text_is_no_query(store, query):
     with pytest.raises(QueryError, match="is no SQL"):
         store.sql(query)
+
+
+@pytest.mark.parametrize("parameters", ["bank", "x", 5, None])
+def test_a_value_alone_is_no_list_of_parameters(store, parameters):
+    with pytest.raises(QueryError, match=r" is no list of parameters\. Write \["):
+        store.sql("SELECT ?", parameters)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"memory": 0}, {"memory": -5}, {"memory": "2GB"}, {"threads": 0}, {"threads": -1}]
+)
+def test_limits_are_numbers_of_bytes_and_of_threads(store, limits):
+    with pytest.raises(ArgumentError, match=r"^memory is .*Give bytes|^threads is .* at least 1"):
+        store.sql("SELECT 1", **limits)
+
+
+@pytest.mark.parametrize("value", [f"'{2**128 - 1}'::UHUGEINT", "[{'a': md5_number('b')}]"])
+def test_integers_that_arrow_would_make_negative_are_refused(store, value):
+    with pytest.raises(QueryError, match=r'^"n" has integers that are too large for Arrow\. Cast it'):
+        store.sql(f"SELECT {value} AS n")
+    assert not store.sql(f"SELECT ({value})::VARCHAR LIKE '%-%' AS x")["x"][0]
 
 
 def test_threads_of_python_may_share_a_store(store):

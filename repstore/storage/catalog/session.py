@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -124,7 +124,13 @@ class Session:
         batches: list[pa.RecordBatch] = []
         n_bytes = 0
         try:
-            with self._connection.sql(sql, params=values).to_arrow_reader(BATCH) as reader:
+            found = self._connection.sql(sql, params=values)
+            for name, kind in zip(found.columns, found.types, strict=True):
+                if "UHUGEINT" in str(kind):  # of which Arrow would make negative numbers
+                    raise QueryError(
+                        f'"{name}" has integers that are too large for Arrow. Cast it to VARCHAR.'
+                    )
+            with found.to_arrow_reader(BATCH) as reader:
                 for batch in reader:
                     n_bytes += batch.nbytes
                     if n_bytes > memory:
@@ -244,6 +250,8 @@ def _with_int64(table: pa.Table) -> pa.Table:
 
 def _plain(parameters: Sequence[Any] | Mapping[str, Any]) -> list[Any] | dict[str, Any]:
     """Values of parameters, numbers of numpy as numbers of Python."""
+    if isinstance(parameters, str) or not isinstance(parameters, Iterable):
+        raise QueryError(f"{parameters!r} is no list of parameters. Write [{parameters!r}].")
     if isinstance(parameters, Mapping):
         return dict(zip(parameters, _plain(list(parameters.values())), strict=True))
     return [value.item() if isinstance(value, np.generic) else value for value in parameters]
