@@ -263,8 +263,8 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
-            ArgumentError: memory or threads are less than 1, or the store is seen through a transform, and SQL
-                would show vectors as stored.
+            ArgumentError: memory or threads are less than 1; or the store is seen through a transform, and
+                SQL would show vectors as stored.
         """
         if not isinstance(memory, int | float) or memory < 1:
             raise ArgumentError(f"memory is {memory!r}. Give bytes, such as {MEMORY:_}.")
