@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -31,6 +32,8 @@ WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, col
 BATCH = 2048
 """Rows that are taken from DuckDB at a time: as many as it computes at a time."""
 HUGEINT = pa.decimal128(38, 0)
+NOT_OF_ARROW = re.compile(r"(?<!['\"])\b(UHUGEINT|BIT|BIGNUM|VARIANT)\b(?!['\"])")
+"""Types of which Arrow would make negative numbers, or bytes. Names that are like them stand in quotes."""
 TABLE_MACROS = (
     "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
 )
@@ -126,10 +129,8 @@ class Session:
         try:
             found = self._connection.sql(sql, params=values)
             for name, kind in zip(found.columns, found.types, strict=True):
-                if "UHUGEINT" in str(kind):  # of which Arrow would make negative numbers
-                    raise QueryError(
-                        f'"{name}" has integers that are too large for Arrow. Cast it to VARCHAR.'
-                    )
+                if unknown := NOT_OF_ARROW.search(str(kind)):
+                    raise QueryError(f'"{name}" holds {unknown[1]}, which Arrow has not. Cast it to VARCHAR.')
             with found.to_arrow_reader(BATCH) as reader:
                 for batch in reader:
                     n_bytes += batch.nbytes
