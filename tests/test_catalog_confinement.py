@@ -222,6 +222,9 @@ ESCAPES = [
     ("SUMMARIZE '{outside}/secret.csv'", "syntax error|no files"),
     *((sql, STATEMENT) for sql in WITHIN),
     (f"SELECT {'1 + ' * 900}1", "nested too deeply"),
+    (f"SELECT {'(' * 2000}1{')' * 2000}", "nested too deeply"),
+    ("SELECT st_point(1, 2)", "has this in its extension spatial, and SQL over a store loads none"),
+    ("SELECT '10.0.0.1'::INET", "has this in its extension inet, and SQL over a store loads none"),
     ("SELECT * FROM (DELETE FROM words RETURNING *)", "syntax error"),
     ("EXPLAIN (ANALYZE) COPY words TO '{root}/words.csv'", "syntax error"),
     *(

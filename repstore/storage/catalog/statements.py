@@ -17,6 +17,7 @@ import duckdb
 
 from repstore.errors import QueryError, did_you_mean
 from repstore.storage.catalog.lexing import tokens
+from repstore.storage.catalog.refusals import TOO_DEEP
 
 HARMLESS = frozenset(
     {
@@ -150,9 +151,7 @@ def _nodes(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[dict[str
     try:
         tree = json.loads(connection.execute(SERIALIZED, {"sql": sql}).fetchall()[0][0])
     except RecursionError:
-        raise QueryError(
-            "The query is nested too deeply. Ask in several steps, WITH names for them."
-        ) from None
+        raise QueryError(TOO_DEEP) from None
     if tree["error"]:
         raise duckdb.ParserException(tree["error_message"])
     left = [tree]
