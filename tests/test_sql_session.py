@@ -95,6 +95,42 @@ def test_an_impatient_ctrl_c_stops_it_too(store, monkeypatch):
     assert store.sql("SELECT 1 AS x")["x"] == [1]
 
 
+@pytest.mark.parametrize("has_started", [True, False])
+def test_ctrl_c_is_heard_while_the_query_begins(store, monkeypatch, has_started):
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            if has_started:
+                super().start()
+            raise KeyboardInterrupt
+
+    store.sql("SELECT 1")
+    last_resort = threading.Timer(10, store._session._connection.interrupt)
+    last_resort.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "Thread", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.sql(ENDLESS)
+    assert last_resort.is_alive()
+    last_resort.cancel()
+    assert store.sql("SELECT 1 AS x")["x"] == [1]
+
+
+@pytest.mark.parametrize("place", ["create_views", "awaited"])
+def test_ctrl_c_while_a_session_is_made_leaves_a_store_that_can_be_asked(store, monkeypatch, place):
+    """Be it in the midst of it, or when all is made and nobody has been told."""
+    real = getattr(session, place)
+
+    def interrupted(*arguments: object) -> None:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.sql("SELECT 1")
+    assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
+
+
 def test_ctrl_c_ends_the_command_with_a_line(root):
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     outcome = command("sql", root, ENDLESS)
