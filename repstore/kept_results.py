@@ -35,7 +35,7 @@ from repstore.storage.saved_results import (
     written_as,
 )
 
-COLUMNS = pa.schema(
+RESULT_COLUMNS = pa.schema(
     [
         *(("name", pa.string()), ("title", pa.string()), ("question", pa.string()), ("runs", pa.string())),
         *(("n_rows", pa.int64()), ("bytes", pa.int64()), ("seed", pa.int64()), ("saved", pa.string())),
@@ -133,7 +133,7 @@ class Results:
             probe was made anew or dropped; or "damaged": it is not as it was written.
         """
         rows = [row for place in self._layout.all_results() if (row := self._row(place)) is not None]
-        return ResultTable(pa.Table.from_pylist(rows, COLUMNS), f"Results of {self._layout.root}")
+        return ResultTable(pa.Table.from_pylist(rows, RESULT_COLUMNS), f"Results of {self._layout.root}")
 
     def result(self, name: str) -> ResultTable:
         """A result as it was: the same rows, units, provenance, notes and figure.

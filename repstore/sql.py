@@ -107,7 +107,7 @@ class _VectorFunctions:
 
     def neighbors(self, word_ids: pa.Array, runs: pa.Array, layers: pa.Array, ks: pa.Array) -> pa.Array:
         """The k nearest other words of each word, best first, as `Store.neighbors` finds them exactly."""
-        found: list[list[dict[str, float]] | None] = [None] * len(word_ids)
+        ids, cosines = [np.empty(0, np.int64)] * len(word_ids), [np.empty(0)] * len(word_ids)
         sizes = ks.to_numpy()
         if sizes.min(initial=1) < 1:
             raise ArgumentError(f"k is {sizes.min()}; ask for at least 1 neighbor.")
@@ -116,20 +116,23 @@ class _VectorFunctions:
             for k in np.unique(sizes[here]).tolist():
                 mine = (rows >= 0) & (sizes[here] == k)
                 for at, near in zip(here[mine], _nearest(vectors, rows[mine], k), strict=True):
-                    found[at] = [
-                        {"rank": rank, "word_id": word_id, "cosine": cosine}
-                        for rank, (word_id, cosine) in enumerate(
-                            zip(vectors.word_ids[near.rows].tolist(), near.scores.tolist(), strict=True), 1
-                        )
-                    ]
-        return pa.array(found, pa.list_(NEIGHBOR))
+                    ids[at], cosines[at] = vectors.word_ids[near.rows], near.scores
+        lengths = np.array([len(found) for found in ids], np.int64)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        ranks = np.arange(1, offsets[-1] + 1) - np.repeat(offsets[:-1], lengths)
+        columns = [
+            pa.array(ranks, pa.int32()),
+            pa.array(np.concatenate([np.empty(0, np.int64), *ids])),
+            pa.array(np.concatenate([np.empty(0), *cosines])),
+        ]
+        rows = pa.StructArray.from_arrays(columns, fields=list(NEIGHBOR))
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows)
 
     def _by_layer(self, runs: pa.Array, layers: pa.Array) -> Iterator[tuple[LayerVectors, np.ndarray]]:
         """Each layer of each run that is asked for, and in which rows."""
         names = runs.dictionary_encode()
-        codes = (
-            names.indices.to_numpy().astype(np.int64) << 32 | layers.to_numpy().astype(np.int64) & 0xFFFFFFFF
-        )
+        numbers = np.clip(layers.to_numpy(), -1, 2**31 - 1)  # beyond which no run has layers
+        codes = names.indices.to_numpy().astype(np.int64) << 32 | numbers.astype(np.int64) & 0xFFFFFFFF
         for code in np.unique(codes):
             here = np.flatnonzero(codes == code)
             run = self._lookup.run(names.dictionary[int(code >> 32)].as_py())

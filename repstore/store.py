@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from repstore.analysis.scan import n_processors
 from repstore.applying import Applying
 from repstore.comparisons import Comparisons
 from repstore.errors import ArgumentError, StoreError
-from repstore.kept_results import Results
+from repstore.kept_results import RESULT_COLUMNS, Results
 from repstore.neighborhoods import Neighborhoods
 from repstore.probes import Probes
 from repstore.provenance import question
@@ -266,13 +266,14 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
 
         Raises:
             QueryError: the statement is not a SELECT, or DuckDB refuses it.
-            ArgumentError: the store is seen through a transform, and SQL would show vectors as stored; or
-                `memory` is no number of bytes, or `parameters` are no values.
+            ArgumentError: memory or threads are less than 1; or the store is seen through a transform, and
+                SQL would show vectors as stored.
         """
         check_memory(memory)
-        if isinstance(parameters, str) or not isinstance(parameters, Iterable):
-            raise ArgumentError(f"parameters are {parameters!r}; give a list of values, or a dict by name.")
-        self._session.show("results", self.results().table)
+        if threads is not None and threads < 1:
+            raise ArgumentError(f"threads is {threads}; a query takes at least 1.")
+        if isinstance(query, str) and "result" in query.lower():  # no other query names one
+            self._session.show("results", self.results().table)
         n_threads = min(threads or n_processors(), n_processors())  # DuckDB would start any number
         table = self._session.select(query, parameters, memory=memory, threads=n_threads)
         return ResultTable(table, "Result of SQL", provenance={"sql": query})
@@ -287,4 +288,4 @@ class Store(Probes, Neighborhoods, Comparisons, Applying, Results):
             raise ArgumentError(
                 f'SQL shows vectors as stored, not through "{self._transform}". Ask the store as opened.'
             )
-        return session_of(self._catalog, self._lookup, self._layout, self.results().table)
+        return session_of(self._catalog, self._lookup, self._layout, RESULT_COLUMNS.empty_table())

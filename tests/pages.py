@@ -27,6 +27,8 @@ from typing import Any
 
 from program import repstore
 
+from repstore.cli.prompting import CONTINUED, PROMPT
+
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 RUN = ("python", "sh", "sql")
@@ -81,6 +83,20 @@ def blocks(page: Path) -> list[Block]:
         else:
             found.append(block)
     return found
+
+
+def transcript(code: str) -> tuple[list[str], str]:
+    """What is typed in a picture of the shell, text by text, and all that is shown, without the prompts."""
+    typed: list[str] = []
+    shown = ""
+    for line in code.splitlines(keepends=True):
+        if line.startswith(PROMPT):
+            typed.append(line.removeprefix(PROMPT))
+        elif line.startswith(CONTINUED):
+            typed[-1] += line.removeprefix(CONTINUED)
+        elif not line.startswith("$ "):
+            shown += line
+    return typed, shown
 
 
 def commands(code: str) -> Iterator[str]:

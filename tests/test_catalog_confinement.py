@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
@@ -30,6 +31,9 @@ def root(tmp_path_factory) -> Path:
     (folder / "store-secret" / "secret.csv").write_text(SECRET)
     root = build_store(folder / "store", small_corpus(10, 6, 4), [SyntheticRun("a", random_layers(10, 4, 2))])
     (root / "link.csv").symlink_to(folder / "secret.csv")
+    left = root / "results" / "left"  # of a result that was not finished: DuckDB may read this folder
+    left.mkdir(parents=True)
+    pq.write_table(pa.table({"x": [SECRET]}), left / "rows.parquet")
     return root
 
 
@@ -210,10 +214,17 @@ ESCAPES = [
     ("FROM '{root}/catalog.duckdb'", NO_FILES),
     ("FROM '{root}/runs/*/parts/*.parquet'", NO_FILES),
     ("SELECT * FROM words WHERE EXISTS (FROM 'secret.csv')", NO_FILES),
+    ("FROM secret.csv", NO_FILES),
+    ('FROM "{outside}/secret".csv', NO_FILES),
+    ('FROM "{root}/results/left/rows".parquet', NO_FILES),
+    ('DESCRIBE "{root}/results/left/rows".parquet', NO_FILES),
     ("DESCRIBE '{outside}/secret.csv'", "syntax error|no files"),
     ("SUMMARIZE '{outside}/secret.csv'", "syntax error|no files"),
     *((sql, STATEMENT) for sql in WITHIN),
     (f"SELECT {'1 + ' * 900}1", "nested too deeply"),
+    (f"SELECT {'(' * 2000}1{')' * 2000}", "nested too deeply"),
+    ("SELECT st_point(1, 2)", "has this in its extension spatial, and SQL over a store loads none"),
+    ("SELECT '10.0.0.1'::INET", "has this in its extension inet, and SQL over a store loads none"),
     ("SELECT * FROM (DELETE FROM words RETURNING *)", "syntax error"),
     ("EXPLAIN (ANALYZE) COPY words TO '{root}/words.csv'", "syntax error"),
     *(
@@ -224,6 +235,7 @@ ESCAPES = [
             "nextval('x')",
             "__internal_decompress_string(1)",
             "_layers('a')",
+            "json_serialize_plan('FROM enable_logging()')",
         )
     ),
     ("SELECT getenv('HOME')", "getenv does not exist"),
@@ -268,13 +280,14 @@ def test_everything_else_is_refused(store, root, sql, reason):
         "word_id IN (SELECT 1 FROM read_text('{outside}/secret.csv'))",
         "EXISTS (FROM enable_logging('QueryLog', storage = 'file'))",
         "EXISTS (FROM '{outside}/secret.csv')",
+        'EXISTS (FROM "{root}/results/left/rows".parquet)',
         "EXISTS (WITH w AS (COPY words TO '{outside}/words.csv') FROM w)",
     ],
 )
 def test_a_condition_on_words_is_as_confined(store, root, where):
     before = files_around(root)
     with pytest.raises(QueryError, match=f"{CALLED.format('.*')}|{NO_FILES}|{STATEMENT}"):
-        store.neighbors("bark", layer=1, text="002", where=where.format(outside=root.parent))
+        store.neighbors("bark", layer=1, text="002", where=where.format(root=root, outside=root.parent))
     assert files_around(root) == before
     assert len(store.neighbors("bark", layer=1, text="002", where="pos = 'N'")) > 0
 
@@ -311,6 +324,12 @@ def test_duckdb_itself_reads_no_file_either(root, call):
         for setting in ("enable_external_access = true", "allowed_directories = ['/']"):
             with pytest.raises(duckdb.Error, match="Cannot"):
                 connection.execute(f"SET {setting}")
+
+
+def test_a_result_is_not_read_by_the_name_of_its_file(root, monkeypatch):
+    monkeypatch.chdir(root / "results" / "left")
+    with repstore.open(root) as store, pytest.raises(QueryError, match=NO_FILES):
+        store.sql("FROM rows.parquet")
 
 
 @pytest.mark.parametrize("folder", [".", ".tmp"])

@@ -304,6 +304,17 @@ def test_results_are_queried_in_sql_as_soon_as_they_are_saved(store, root):
         store.sql("FROM result('x')")
 
 
+def test_results_are_not_listed_for_a_query_that_names_none(store, monkeypatch):
+    repstore.save_result(store, "x", wic(store))
+    listed = []
+    results = type(store).results
+    monkeypatch.setattr(type(store), "results", lambda self: listed.append(1) or results(self))
+    store.sql("SELECT count(*) FROM words")
+    assert listed == []
+    assert store.sql("SELECT name FROM Memory.Main.RESULTS")["name"] == ["x"]
+    assert listed == [1]
+
+
 def test_a_result_that_is_not_there_is_named_in_sql_with_the_one_that_may_be_meant(store):
     repstore.save_result(store, "wic-base", wic(store))
     with pytest.raises(repstore.RepstoreError, match=r'^No result "wicbase"\. Did you mean "wic-base"\?$'):

@@ -1,18 +1,25 @@
 """The pages of the documentation do what they say: their code runs on a real model, links lead somewhere."""
 
+import io
 import os
 import re
 import shlex
 import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import pages
 import pytest
 from program import repstore as command
 from typer.main import get_command
 
+import repstore
 from repstore.cli.app import app
 from repstore.cli.demo import run_demo
+from repstore.cli.dots import Session
+from repstore.cli.prompting import PROMPT
+from repstore.cli.shell import is_whole, talk
 
 ROOT = pages.ROOT
 ELSEWHERE = {"docs/cli.md": "test_cli_reference.py", "docs/probing.md": "test_probing_page.py"}
@@ -27,6 +34,7 @@ COMMANDS = [
     for line in pages.commands(block.code)
     if (words := pages.arguments(line)) is not None
 ]
+TIMED = r"\(\d+\.\d+ s\)"
 IS_WHOLE = "REPSTORE_TEST_DEMO" in os.environ
 
 
@@ -74,6 +82,25 @@ def test_the_demo_answers_from_the_store_and_suggests_commands_that_run(project,
     for line in suggested:
         outcome = command(*shlex.split(line)[1:])
         assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.model
+def test_the_shell_answers_what_its_page_shows_typed(folder, monkeypatch):
+    """All but how long it takes; and where the store is not that of the demo, it answers as often."""
+    (picture,) = [block for block in BLOCKS[ROOT / "docs/shell.md"] if PROMPT in block.code]
+    typed, shown = pages.transcript(picture.code)
+    assert all(map(is_whole, typed))
+    keyboard = SimpleNamespace(prompt=iter(typed).__next__)
+    monkeypatch.setattr("repstore.cli.prompting.prompt_session", lambda *_: keyboard)
+    monkeypatch.setenv("COLUMNS", "100")
+    printed = io.StringIO()
+    with repstore.open("demo/store") as store, redirect_stdout(printed), redirect_stderr(printed):
+        talk(Session(store, store.sql), "table")
+    answered = printed.getvalue().replace(os.getcwd(), "/home/ada")
+    (shown, n_shown), (answered, n_answered) = (re.subn(TIMED, "(1 s)", text) for text in (shown, answered))
+    assert n_shown == n_answered > 2, answered
+    if IS_WHOLE:
+        assert pages.missing(shown, answered) == [], answered
 
 
 def test_every_block_is_run_or_says_why_not():

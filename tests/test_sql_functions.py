@@ -108,6 +108,11 @@ def test_what_has_no_answer_is_refused(store, query, reason):
         ("neighbors(1, 'm/tied', 2)", NotFoundError, "m/tied has no layer 2"),
         ("neighbors(1, 'm/tied', 1, 0)", ArgumentError, "k is 0; ask for at least 1"),
         ("(SELECT vector(1, 'm/tied', -1))", NotFoundError, "m/tied has no layer -1"),
+        (
+            "(SELECT vector(1, 'm/tied', l) FROM (VALUES (1), (4294967297)) AS t(l))",
+            NotFoundError,
+            "4294967297",
+        ),
         ("(SELECT vector(1, 'x; DROP TABLE words', 1))", NotFoundError, 'No run "x; DROP TABLE words"'),
     ],
 )
@@ -215,6 +220,9 @@ def test_neighbors_are_those_of_the_library_one_by_one_and_all_at_once(store, ru
 def test_a_word_without_a_vector_has_no_neighbors(store, first):
     assert len(store.sql(f"FROM neighbors(?, '{BASE}', 1)", [first + 3])) == 0
     assert len(store.sql(f"FROM neighbors(?, '{BASE}', 1)", [first + 4])) == 10
+    assert len(store.sql(f"FROM neighbors(NULL::BIGINT, '{BASE}', 1)")) == 0
+    found = store.sql(f"FROM range(3, 6) AS w(n), neighbors(? + n, '{BASE}', 1)", [first])
+    assert sorted(found["n"]) == [4] * 10 + [5] * 10
 
 
 def test_runs_parts_and_skipped_are_named_as_vectors_names_runs(store):

@@ -27,7 +27,7 @@ from program import repstore as command
 from synthetic import SyntheticRun, build_store, random_layers, small_corpus
 
 import repstore
-from repstore.errors import NotFoundError, QueryError, StoreDamagedError, StoreError
+from repstore.errors import ArgumentError, NotFoundError, QueryError, StoreDamagedError, StoreError
 from repstore.storage.catalog import Catalog, Contents, PythonFunction, Session, session
 from repstore.storage.layout import Layout
 from repstore.store import Store
@@ -93,6 +93,42 @@ def test_an_impatient_ctrl_c_stops_it_too(store, monkeypatch):
     assert (presses, last_resort.is_alive()) == ([], True)
     last_resort.cancel()
     assert store.sql("SELECT 1 AS x")["x"] == [1]
+
+
+@pytest.mark.parametrize("has_started", [True, False])
+def test_ctrl_c_is_heard_while_the_query_begins(store, monkeypatch, has_started):
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            if has_started:
+                super().start()
+            raise KeyboardInterrupt
+
+    store.sql("SELECT 1")
+    last_resort = threading.Timer(10, store._session._connection.interrupt)
+    last_resort.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "Thread", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.sql(ENDLESS)
+    assert last_resort.is_alive()
+    last_resort.cancel()
+    assert store.sql("SELECT 1 AS x")["x"] == [1]
+
+
+@pytest.mark.parametrize("place", ["create_views", "awaited"])
+def test_ctrl_c_while_a_session_is_made_leaves_a_store_that_can_be_asked(store, monkeypatch, place):
+    """Be it in the midst of it, or when all is made and nobody has been told."""
+    real = getattr(session, place)
+
+    def interrupted(*arguments: object) -> None:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.sql("SELECT 1")
+    assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
 
 
 def test_ctrl_c_ends_the_command_with_a_line(root):
@@ -216,6 +252,44 @@ def test_numbers_and_vectors_of_numpy_are_parameters(store, value, found):
 def test_what_is_no_text_is_no_query(store, query):
     with pytest.raises(QueryError, match="is no SQL"):
         store.sql(query)
+
+
+@pytest.mark.parametrize("parameters", ["bank", "x", 5, None])
+def test_a_value_alone_is_no_list_of_parameters(store, parameters):
+    with pytest.raises(QueryError, match=r" is no list of parameters\. Write \["):
+        store.sql("SELECT ?", parameters)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"memory": 0}, {"memory": -5}, {"memory": "2GB"}, {"threads": 0}, {"threads": -1}]
+)
+def test_limits_are_numbers_of_bytes_and_of_threads(store, limits):
+    with pytest.raises(
+        ArgumentError, match=r"^memory is .* give a number of bytes|^threads is .* at least 1"
+    ):
+        store.sql("SELECT 1", **limits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("UHUGEINT", f"'{2**128 - 1}'::UHUGEINT"),
+        ("UHUGEINT", "[{'a': md5_number('b')}]"),
+        ("BIT", "BIT '101'"),
+        ("BIGNUM", "1::BIGNUM"),
+        ("VARIANT", "MAP {'a': 1::VARIANT}"),
+    ],
+)
+def test_values_of_types_that_arrow_has_not_are_refused(store, kind, value):
+    with pytest.raises(QueryError, match=f'^"n" holds {kind}, which Arrow has not. Cast it to VARCHAR.$'):
+        store.sql(f"SELECT {value} AS n")
+    assert isinstance(store.sql(f"SELECT ({value})::VARCHAR AS n")["n"][0], str)
+
+
+def test_names_like_those_of_types_are_names(store):
+    assert store.sql("SELECT {'BIT': 'VARIANT'::ENUM('VARIANT')} AS \"BIGNUM\"")["BIGNUM"] == [
+        {"BIT": "VARIANT"}
+    ]
 
 
 def test_threads_of_python_may_share_a_store(store):

@@ -192,11 +192,11 @@ def test_a_missing_or_cut_file_is_reported_with_its_path(root, pattern, ask, dam
     assert path.name in str(caught.value)
 
 
-def test_a_path_that_duckdb_would_read_as_a_pattern_is_refused(root):
-    for name in ("sto*re", "store?"):
+def test_a_path_that_duckdb_would_read_as_another_is_refused(root):
+    for name, read_as in (("sto*re", "as a pattern"), ("store?", "as a pattern"), ("st\\re", "as /")):
         place = shutil.copytree(root, root.with_name(name))
         for do in (repstore.open, repstore.verify, repstore.repair):
-            with pytest.raises(StoreError, match="as a pattern"):
+            with pytest.raises(StoreError, match=read_as):
                 do(place)
 
 

@@ -70,8 +70,6 @@ CASES = {
         {"run": ["m/whole"]},
     ),
     "memory as a text": (ArgumentError, "memory is '2GB'; give", "sql", {"memory": "2GB"}),
-    "a text as values": (ArgumentError, "parameters are 'b'; give a list", "sql", {"parameters": "b"}),
-    "a number as values": (ArgumentError, "parameters are 5; give a list", "sql", {"parameters": 5}),
 }
 USUAL = {
     "probe": {"name": "wic", "run": "m/whole"},

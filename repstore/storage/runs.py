@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,8 @@ def check_path(root: Path) -> None:
         raise StoreError(f"{path!a} has bytes in it that are not UTF-8, which DuckDB cannot read. Rename it.")
     if set("*?") & set(path):
         raise StoreError(f"{root} has * or ? in its path, which DuckDB reads as a pattern. Rename it.")
+    if os.sep != "\\" and "\\" in path:
+        raise StoreError(f"{root} has \\ in its path, which DuckDB reads as /. Rename it.")
 
 
 def check_name(layout: Layout, name: str, spec: RunSpec) -> None:

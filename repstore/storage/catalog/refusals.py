@@ -12,8 +12,11 @@ from repstore.spec import MIX
 CANDIDATES = re.compile(r"\n\tCandidate functions:(?:\n\t.+){4,}\n?")
 """What a function could take instead, where that is half a page."""
 
+TOO_DEEP = "The query is nested too deeply. Ask in several steps, WITH names for them."
+
 NO_COLUMN = re.compile(r'Referenced column "(?P<name>[^\n]+?)" (?:was )?not found[^\n]*')
 NO_TABLE = re.compile(r"(Table with name (?P<name>[^\n]+) does not exist!)(?:\nDid you mean [^\n]+)?")
+EXTENSION = re.compile(r"(?:required extension '|it exists in the )(?P<name>\w+)")
 NO_FILE = re.compile(
     r'(?:No files found that match the pattern|Cannot open file) "(?P<path>[^\n]+/rows\.parquet)"'
 )
@@ -34,6 +37,10 @@ def told(said: str, sql: str, memory: int, tables: Sequence[str], results: Seque
             f"The query needs more than the {memory / 1e9:.1f} GB of memory that it may take. Allow it more, "
             "or ask for less."
         )
+    if "expression depth limit" in said:
+        return TOO_DEEP
+    if extension := EXTENSION.search(said):
+        return f"DuckDB has this in its extension {extension['name']}, and SQL over a store loads none."
     if said.startswith("Conversion Error") and f"'{MIX}" in said:
         return (
             "SQL shows layers as they are stored, by their numbers. Ask about mixes and transforms in Python "

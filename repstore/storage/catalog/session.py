@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
-from threading import RLock
-from typing import Any
+from threading import RLock, Thread
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -24,6 +25,8 @@ from repstore.storage.catalog.statements import check_statement
 from repstore.storage.catalog.views import RunShown, create_views
 from repstore.storage.waiting import HEARD, awaited
 
+T = TypeVar("T")
+
 COLUMNS = """
 SELECT table_name AS "table", column_name AS "column", data_type AS "type" FROM duckdb_columns()
 WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, column_index
@@ -31,6 +34,8 @@ WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, col
 BATCH = 2048
 """Rows that are taken from DuckDB at a time: as many as it computes at a time."""
 HUGEINT = pa.decimal128(38, 0)
+NOT_OF_ARROW = re.compile(r"(?<!['\"])\b(UHUGEINT|BIT|BIGNUM|VARIANT)\b(?!['\"])")
+"""Types of which Arrow would make negative numbers, or bytes. Names that are like them stand in quotes."""
 TABLE_MACROS = (
     "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
 )
@@ -79,10 +84,16 @@ class Session:
         self._failed: list[RepstoreError] = []
         self._tables: dict[str, pa.Table] = {}
         self._connection = catalog.beside()
-        with catalog.trusted():
-            self._show()
-            found = self._connection.execute(TABLE_MACROS).fetchall()
-        self._table_functions = frozenset(name for (name,) in found)
+        self._table_functions: frozenset[str] = frozenset()
+        self._stopped: BaseException | None = None
+        try:
+            with catalog.trusted():
+                self._interruptibly(self._show)
+        except BaseException as error:
+            if not self._table_functions:
+                self._connection.close()  # which undoes all of it, so that another session can begin
+                raise
+            self._stopped = error  # Ctrl-C, when all was there: another session could not make it again
 
     def select(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, memory: int, threads: int
@@ -101,6 +112,7 @@ class Session:
         if not isinstance(sql, str) or not is_utf8(sql):
             raise QueryError(f"{sql!r} is no SQL: it has to be text, in UTF-8.")
         values = _plain(parameters)
+        self._heed()
         try:
             with self._turn:
                 table = self._interruptibly(lambda: self._answer(sql, values, memory, threads))
@@ -124,7 +136,11 @@ class Session:
         batches: list[pa.RecordBatch] = []
         n_bytes = 0
         try:
-            with self._connection.sql(sql, params=values).to_arrow_reader(BATCH) as reader:
+            found = self._connection.sql(sql, params=values)
+            for name, kind in zip(found.columns, found.types, strict=True):
+                if unknown := NOT_OF_ARROW.search(str(kind)):
+                    raise QueryError(f'"{name}" holds {unknown[1]}, which Arrow has not. Cast it to VARCHAR.')
+            with found.to_arrow_reader(BATCH) as reader:
                 for batch in reader:
                     n_bytes += batch.nbytes
                     if n_bytes > memory:
@@ -163,21 +179,22 @@ class Session:
 
     def columns(self) -> pa.Table:
         """All columns of all tables and views: table, column, type."""
+        self._heed()
         with self._turn, self._catalog.trusted():
             return self._connection.sql(COLUMNS).to_arrow_table()
 
-    def _interruptibly(self, work: Callable[[], pa.Table]) -> pa.Table:
+    def _interruptibly(self, work: Callable[[], T]) -> T:
         """What `work` returns. DuckDB does not look out for signals, so another thread has to wait for it."""
-        with ThreadPoolExecutor(1) as pool:
-            running: Future[pa.Table] = pool.submit(work)
-            try:
-                return awaited(running)
-            except BaseException:
-                while not running.done():
-                    with suppress(KeyboardInterrupt):  # who is impatient has to wait for it all the same
-                        self._connection.interrupt()  # in vain, if the query had not begun
-                        wait([running], timeout=HEARD)
-                raise
+        running: Future[T] = Future()
+        try:
+            Thread(target=_run, args=(work, running)).start()
+            return awaited(running)
+        except BaseException:
+            while not (running.cancel() or running.done()):  # it is, if it has not begun
+                with suppress(KeyboardInterrupt):  # who is impatient has to wait for it all the same
+                    self._connection.interrupt()  # in vain, if the query had not begun
+                    wait([running], timeout=HEARD)
+            raise
 
     def _compute(self, at: int, columns: Sequence[pa.ChunkedArray]) -> pa.Array:
         """A column of what a function gives; null wherever one of its arguments is."""
@@ -194,7 +211,9 @@ class Session:
         return found.take(pa.array(np.cumsum(known) - 1, mask=~known))
 
     def _show(self) -> None:
+        """Make all that is shown, or nothing."""
         self._connection.execute("USE memory")
+        self._connection.execute("BEGIN")
         for at, function in enumerate(self._contents.functions):
             self._connection.create_function(
                 function.name,
@@ -209,6 +228,24 @@ class Session:
             self.show(name, rows)
         for statement in self._contents.statements:
             self._connection.execute(statement)
+        found = self._connection.execute(TABLE_MACROS).fetchall()
+        self._connection.execute("COMMIT")
+        self._table_functions = frozenset(name for (name,) in found)
+
+    def _heed(self) -> None:
+        """Stop now, if that was asked for while the session was made."""
+        stopped, self._stopped = self._stopped, None
+        if stopped is not None:
+            raise stopped
+
+
+def _run(work: Callable[[], T], running: Future[T]) -> None:
+    """Do some work, unless it was cancelled, and tell what came of it."""
+    if running.set_running_or_notify_cancel():
+        try:
+            running.set_result(work())
+        except BaseException as error:
+            running.set_exception(error)
 
 
 def _called(session: weakref.ref[Session], at: int, n_parameters: int) -> Callable[..., pa.Array]:
@@ -244,6 +281,8 @@ def _with_int64(table: pa.Table) -> pa.Table:
 
 def _plain(parameters: Sequence[Any] | Mapping[str, Any]) -> list[Any] | dict[str, Any]:
     """Values of parameters, numbers of numpy as numbers of Python."""
+    if isinstance(parameters, str) or not isinstance(parameters, Iterable):
+        raise QueryError(f"{parameters!r} is no list of parameters. Write [{parameters!r}].")
     if isinstance(parameters, Mapping):
         return dict(zip(parameters, _plain(list(parameters.values())), strict=True))
     return [value.item() if isinstance(value, np.generic) else value for value in parameters]

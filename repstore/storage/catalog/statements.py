@@ -17,6 +17,7 @@ import duckdb
 
 from repstore.errors import QueryError, did_you_mean
 from repstore.storage.catalog.lexing import tokens
+from repstore.storage.catalog.refusals import TOO_DEEP
 
 HARMLESS = frozenset(
     {
@@ -31,14 +32,19 @@ HARMLESS = frozenset(
 READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 """Kinds of queries, alone or within others, that read; COPY_QUERY_NODE is among the rest."""
 
-CHANGING = frozenset({"setseed", "setval", "nextval", "write_log"})
-"""DuckDB's other functions that change what later queries give."""
+REFUSED = frozenset({"setseed", "setval", "nextval", "write_log", "json_serialize_plan"})
+"""DuckDB's other functions that change what later queries give, or plan SQL that was not checked."""
 
 INTERNAL = "_"
 """How names begin of functions that only others call: some of DuckDB's trust their arguments."""
 
 PATH = re.compile(r"[./\\:*?]")
 """What names of files have and names of tables do not."""
+
+HOLDERS = frozenset(
+    {"store", "memory", "main", "shown", "system", "temp", "information_schema", "pg_catalog"}
+)
+"""Databases and schemas, which stand before the names of tables. DuckDB takes ``words.csv`` for a file."""
 
 SERIALIZED = "SELECT json_serialize_sql($sql::VARCHAR)"
 
@@ -85,7 +91,7 @@ def check_reading(
     """Refuse, anywhere in a SELECT, what does more than to read tables.
 
     That are statements that write (a WITH may hold them), names of files where tables stand, table functions
-    that are neither `HARMLESS` nor `known`, and functions that are `CHANGING` or `INTERNAL`.
+    that are neither `HARMLESS` nor `known`, and functions that are `REFUSED` or `INTERNAL`.
 
     Raises:
         QueryError: there is one.
@@ -93,8 +99,10 @@ def check_reading(
     """
     for node in _nodes(connection, sql):
         match node:
-            case {"type": "BASE_TABLE", "table_name": str(name)} if PATH.search(name):
-                raise QueryError(f'SQL reads the tables of the store, and no files: "{name}" is refused.')
+            case {"type": "BASE_TABLE", "qualified_name": {"path": [*path]}} if _may_be_a_file(path):
+                raise QueryError(
+                    f'SQL reads the tables of the store, and no files: "{".".join(path)}" is refused.'
+                )
             case {"type": "TABLE_FUNCTION", "function": called}:
                 name = called.get("function_name", "?")
                 if name.lower() not in HARMLESS | known:
@@ -102,7 +110,7 @@ def check_reading(
                         f"SQL reads the tables of the store, and nothing else: {name}() is refused. "
                         + did_you_mean(name, sorted(known))
                     )
-            case {"function_name": str(name)} if name.lower() in CHANGING or name.startswith(INTERNAL):
+            case {"function_name": str(name)} if name.lower() in REFUSED or name.startswith(INTERNAL):
                 raise QueryError(f"SQL reads the tables of the store, and nothing else: {name}() is refused.")
             case {"type": str(kind)} if kind.endswith("_NODE") and kind not in READING:
                 raise _refused(kind.split("_")[0])
@@ -126,6 +134,11 @@ def check_condition(connection: duckdb.DuckDBPyConnection, where: str) -> None:
                 raise QueryError(f'A condition on words asks the tables of the catalog: "{name}" is refused.')
 
 
+def _may_be_a_file(path: list[str]) -> bool:
+    """Whether DuckDB may read a file where a table of this name, with what stands before it, is none."""
+    return any(map(PATH.search, path)) or (len(path) > 1 and path[0].lower() not in HOLDERS)
+
+
 def _refused(kind: str) -> QueryError:
     return QueryError(
         f"A store is read by SELECT; {kind} statements are refused. "
@@ -138,9 +151,7 @@ def _nodes(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[dict[str
     try:
         tree = json.loads(connection.execute(SERIALIZED, {"sql": sql}).fetchall()[0][0])
     except RecursionError:
-        raise QueryError(
-            "The query is nested too deeply. Ask in several steps, WITH names for them."
-        ) from None
+        raise QueryError(TOO_DEEP) from None
     if tree["error"]:
         raise duckdb.ParserException(tree["error_message"])
     left = [tree]
