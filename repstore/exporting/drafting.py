@@ -21,14 +21,19 @@ def check_new(files: Sequence[Path], store: Path) -> None:
     Raises:
         ArgumentError: a file is to be in such a place.
     """
+    _check_free(files)
     for file in files:
         check_utf8(file)
-        if os.path.lexists(file):
-            raise ArgumentError(f"{file} is there already. Remove it, or give another name.")
         if not file.parent.is_dir():
             raise ArgumentError(f"There is no folder {file.parent}. Make it first, or give another place.")
         if file.resolve().is_relative_to(store.resolve()):
             raise ArgumentError(f"{file} is inside the store. Give a place outside of it.")
+
+
+def _check_free(files: Sequence[Path]) -> None:
+    for file in files:
+        if os.path.lexists(file):
+            raise ArgumentError(f"{file} is there already. Remove it, or give another name.")
 
 
 def check_room(folder: Path, n_bytes: int) -> None:
@@ -52,7 +57,7 @@ def drafting(files: Sequence[Path]) -> Iterator[Path]:
     Whatever ends it earlier, nothing is left; of a process that is killed, until the next one comes by.
 
     Raises:
-        ArgumentError: they cannot be written: the disk is full, above all.
+        ArgumentError: they cannot be written: the disk is full, above all, or another came first.
     """
     place = files[-1].parent
     folder: Path | None = None
@@ -64,6 +69,7 @@ def drafting(files: Sequence[Path]) -> Iterator[Path]:
         for written in sorted(folder.rglob("*")):
             if written.is_file():
                 sync_file(written)
+        _check_free(files)  # again: it may have taken long
         _publish(folder, files)
     except OSError as error:
         raise ArgumentError(
