@@ -389,10 +389,13 @@ def lists(
                 made[name] = pa.LargeListArray.from_arrays(offsets, values)
             case "fixed":
                 made[name] = pa.FixedSizeListArray.from_arrays(values, matrix.shape[1])
+            case "view":
+                sizes = np.full(len(matrix), matrix.shape[1], np.int32)
+                made[name] = pa.ListViewArray.from_arrays(offsets[:-1].astype(np.int32), sizes, values)
     pq.write_table(pa.table({"word_id": word_ids} | made), path, **more)
 
 
-@pytest.mark.parametrize("kind", ["list", "large", "fixed"])
+@pytest.mark.parametrize("kind", ["list", "large", "fixed", "view"])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_list_columns_are_layers_by_their_numbers(store, tmp_path, kind, dtype):
     word_ids = word_ids_of(store)

@@ -21,6 +21,13 @@ from repstore.storage.pairs import pairs_beside
 VECTOR = "vector"
 LAYER = re.compile(r"layer_\d+")
 MIX = "mix_"
+LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 EXPECTED = f'lists of numbers in columns "layer_00", "layer_01" and so on, or in one column "{VECTOR}"'
 
 BATCH_BYTES = 64 << 20
@@ -80,7 +87,7 @@ def _columns(path: Path) -> tuple[str, ...]:
 
 
 def _is_list_of_numbers(kind: pa.DataType) -> bool:
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    if not any(is_one(kind) for is_one in LISTS):
         return False
     return bool(pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
 
