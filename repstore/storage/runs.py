@@ -124,7 +124,7 @@ def check_name(layout: Layout, name: str, spec: RunSpec) -> None:
         if taken and other.run_id != spec.run_id:
             raise StoreError(
                 f'{layout.root} has a run "{name}" over corpus "{other.corpus}" made with other weights or '
-                "settings. Give the new one a name of its own with --name, one template at a time."
+                "settings. Give the new one a name of its own with --name."
             )
 
 
