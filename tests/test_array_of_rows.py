@@ -76,38 +76,6 @@ def test_what_is_no_index_is_refused(index):
 
 
 @pytest.mark.parametrize("cut", CUT)
-@pytest.mark.parametrize(
-    "compute",
-    [
-        lambda a: a - a.shape[1],
-        lambda a: 2 * a,
-        lambda a: a + a,
-        lambda a: a @ a[8],
-        lambda a: a @ np.ones((WIDTH, 2), np.float32),
-        lambda a: a > 0,
-        lambda a: np.equal(a, a[3]),
-        lambda a: np.abs(a),
-        lambda a: np.add.reduce(a, axis=0),
-        lambda a: np.mean(a, axis=1, dtype=np.float32),
-    ],
-)
-def test_what_is_computed_of_a_layer_is_what_is_computed_of_the_matrix(cut, compute):
-    layer, matrix = layer_of(cut)
-    agree(compute(layer), compute(matrix))
-
-
-def test_a_layer_is_not_written_to():
-    layer, matrix = layer_of("parts")
-    with pytest.raises(TypeError):
-        layer += 1
-    with pytest.raises(TypeError):
-        np.add(matrix, 1, out=layer)
-    agree(np.asarray(layer), matrix)
-    assert {layer: "a key"}[layer]
-    assert layer != layer_of("parts")[0]
-
-
-@pytest.mark.parametrize("cut", CUT)
 def test_numpy_takes_a_layer_for_an_array(cut):
     layer, matrix = layer_of(cut)
     assert (layer.shape, layer.ndim, len(layer), layer.dtype) == (matrix.shape, 2, N, matrix.dtype)

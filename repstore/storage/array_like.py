@@ -8,7 +8,6 @@ from types import EllipsisType
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, DTypeLike
 
 ROWS_AT_ONCE = 1024
@@ -18,8 +17,8 @@ Rows = int | np.integer[Any] | slice | EllipsisType | ArrayLike
 """Which rows: one, a slice, several by number, or those where a mask is true; as numpy takes them."""
 
 
-class ArrayOfRows(NDArrayOperatorsMixin, ABC):
-    """What numpy takes for an array: ``a[8]``, ``a[2:9]``, ``a[mask, :3]``, ``a @ a[8]``, ``np.asarray(a)``.
+class ArrayOfRows(ABC):
+    """What numpy takes for an array: ``a[8]``, ``a[2:9]``, ``a[mask, :3]``, ``np.asarray(a)``.
 
     A slice of rows may be a view, which cannot be written to; all else is a copy in memory.
     """
@@ -90,18 +89,6 @@ class ArrayOfRows(NDArrayOperatorsMixin, ABC):
                 raise ValueError("These rows are in several places; one array of them is a copy.")
             copy = None
         return np.array(whole, dtype, copy=copy)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *given: Any, **named: Any) -> Any:
-        """What numpy computes of all rows in memory, such as ``a - 1`` or ``np.abs(a)``."""
-        if any(isinstance(one, ArrayOfRows) for one in named.get("out", ())):
-            return NotImplemented  # nobody writes here
-        arrays = (np.asarray(one) if isinstance(one, ArrayOfRows) else one for one in given)
-        return getattr(ufunc, method)(*arrays, **named)
-
-    # As keys, and equal to themselves alone; ``np.equal`` compares numbers.
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
-    __hash__ = object.__hash__
 
     def to_numpy(self, dtype: DTypeLike | None = None) -> np.ndarray:
         """All rows in memory, yours to change; as stored, or of another dtype. *Shape:* `shape`."""
