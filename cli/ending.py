@@ -70,9 +70,6 @@ def _said(error: BaseException) -> int:
         case TerminatedError():
             say_error("Terminated.")
             return TERMINATED
-        case RuntimeError() if str(error) == "Query interrupted":  # so DuckDB says it in the main thread
-            say_error("Interrupted.")
-            return INTERRUPTED
         case KeyboardInterrupt() | typer.Abort():
             say_error("Interrupted.")
             return INTERRUPTED

@@ -131,6 +131,21 @@ def test_ctrl_c_while_a_session_is_made_leaves_a_store_that_can_be_asked(store, 
     assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
 
 
+def test_ctrl_c_in_what_the_store_itself_asks_of_duckdb_is_no_other_error(store):
+    """DuckDB looks out for signals between its tasks, in the main thread."""
+    in_tasks = " UNION ALL ".join(
+        f"SELECT sum(range % {n}) AS n FROM range(30_000_000)" for n in range(7, 207)
+    )
+    (word,) = store.words(limit=1)["word_id"]
+    for ask in (
+        lambda: store._catalog.query(in_tasks),
+        lambda: store.neighbors(word, run="a", layer=1, where=f"(SELECT sum(n) FROM ({in_tasks})) > 0"),
+    ):
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+
+
 def test_ctrl_c_ends_the_command_with_a_line(root):
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     outcome = command("sql", root, ENDLESS)

@@ -1,8 +1,10 @@
-"""Waiting for another thread, with an ear for Ctrl-C."""
+"""Waiting for another thread, or for DuckDB, with an ear for Ctrl-C."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,3 +22,14 @@ def awaited(running: Future[T]) -> T:
     while not wait([running], timeout=HEARD).done:
         pass
     return running.result()
+
+
+@contextmanager
+def hearing() -> Iterator[None]:
+    """Within, Ctrl-C is a KeyboardInterrupt. DuckDB, asked in the main thread, makes a RuntimeError of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
+        raise

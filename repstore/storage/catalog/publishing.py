@@ -15,6 +15,7 @@ from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, syn
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
 from repstore.storage.runs import read_runs
+from repstore.storage.waiting import hearing
 
 LISTED_PARTS = """
 SELECT runs.run_id, coalesce(list(sha256 ORDER BY part) FILTER (WHERE part IS NOT NULL), []) AS shas
@@ -32,7 +33,7 @@ def publish_catalog(layout: Layout) -> None:
     draft = layout.catalog.with_name(layout.catalog.name + TEMPORARY)
     _remove(draft)
     try:
-        with closing(duckdb.connect(str(draft))) as connection:
+        with hearing(), closing(duckdb.connect(str(draft))) as connection:
             fill(connection, layout)
             connection.execute("CHECKPOINT")  # closing would not say that the disk is full
     except duckdb.Error as error:

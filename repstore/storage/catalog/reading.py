@@ -20,6 +20,7 @@ from repstore.storage.catalog.statements import check_condition
 from repstore.storage.layout import Layout
 from repstore.storage.processes import of_process
 from repstore.storage.runs import check_not_newer, format_of
+from repstore.storage.waiting import hearing
 
 CORPUS = "SELECT corpus_id FROM corpora WHERE corpus_id = $corpus_id"
 
@@ -62,7 +63,8 @@ class Catalog:
             else:  # lost, or of an older format; a reader writes nothing, so it builds one for itself
                 connection.execute("ATTACH ':memory:' AS store")
                 connection.execute("USE store")
-                fill(connection, layout)
+                with hearing():
+                    fill(connection, layout)
         except duckdb.Error as error:
             raise StoreDamagedError(
                 f'{layout.catalog} cannot be opened ({error}). Rebuild it with "repstore repair".'
@@ -120,7 +122,8 @@ class Catalog:
             StoreDamagedError: the catalog is not as it was written.
         """
         try:
-            yield
+            with hearing():
+                yield
         except duckdb.ConnectionException:
             raise self.closed() from None
         except duckdb.OutOfMemoryException:
@@ -142,7 +145,7 @@ class Catalog:
         if not isinstance(where, str) or not is_utf8(where):
             raise QueryError(f"{where!r} is not a condition on words: it has to be text, in UTF-8.")
         try:
-            with self._turn:
+            with self._turn, hearing():
                 check_condition(self._connection, where)
                 rows = self._connection.sql(sql, params=parameters)
                 kind = rows.select(duckdb.SQLExpression(where)).types[0]

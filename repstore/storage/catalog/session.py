@@ -75,7 +75,7 @@ class Contents:
 
 
 class Session:
-    """A user's connection to the catalog, which is closed with it."""
+    """A user's connection to the catalog, which is closed with it; made when it is first asked something."""
 
     def __init__(self, catalog: Catalog, contents: Contents) -> None:
         self._catalog = catalog
@@ -83,17 +83,8 @@ class Session:
         self._turn = RLock()  # a connection answers one query at a time
         self._failed: list[RepstoreError] = []
         self._tables: dict[str, pa.Table] = {}
-        self._connection = catalog.beside()
-        self._table_functions: frozenset[str] = frozenset()
-        self._stopped: BaseException | None = None
-        try:
-            with catalog.trusted():
-                self._interruptibly(self._show)
-        except BaseException as error:
-            if not self._table_functions:
-                self._connection.close()  # which undoes all of it, so that another session can begin
-                raise
-            self._stopped = error  # Ctrl-C, when all was there: another session could not make it again
+        self._connection: duckdb.DuckDBPyConnection
+        self._table_functions: frozenset[str] = frozenset()  # none before all is shown
 
     def select(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, memory: int, threads: int
@@ -112,9 +103,8 @@ class Session:
         if not isinstance(sql, str) or not is_utf8(sql):
             raise QueryError(f"{sql!r} is no SQL: it has to be text, in UTF-8.")
         values = _plain(parameters)
-        self._heed()
         try:
-            with self._turn:
+            with self._prepared():
                 table = self._interruptibly(lambda: self._answer(sql, values, memory, threads))
             return _with_int64(table.rename_columns(_distinct(table.column_names)))
         except duckdb.ConnectionException:
@@ -170,18 +160,35 @@ class Session:
 
     def show(self, name: str, rows: pa.Table) -> None:
         """Show a table, with these rows instead of those that it had."""
-        with self._turn:
-            if not rows.equals(self._tables.get(name, pa.table({}))):
-                self._connection.register("given", rows)
-                self._connection.execute(f'CREATE OR REPLACE TABLE memory.main."{name}" AS FROM given')
-                self._connection.unregister("given")
-                self._tables[name] = rows
+        with self._prepared(), self._catalog.trusted():
+            if not rows.equals(self._tables[name]):
+                self._fill(name, rows)
+
+    def _fill(self, name: str, rows: pa.Table) -> None:
+        self._connection.register("given", rows)
+        self._connection.execute(f'CREATE OR REPLACE TABLE memory.main."{name}" AS FROM given')
+        self._connection.unregister("given")
+        self._tables[name] = rows
 
     def columns(self) -> pa.Table:
         """All columns of all tables and views: table, column, type."""
-        self._heed()
-        with self._turn, self._catalog.trusted():
+        with self._prepared(), self._catalog.trusted():
             return self._connection.sql(COLUMNS).to_arrow_table()
+
+    @contextmanager
+    def _prepared(self) -> Iterator[None]:
+        """Within, all is shown, and no other thread asks. Ctrl-C before that leaves all of it, or nothing."""
+        with self._turn:
+            if not self._table_functions:
+                self._connection = self._catalog.beside()
+                try:
+                    with self._catalog.trusted():
+                        self._interruptibly(self._show)
+                except BaseException:
+                    if not self._table_functions:
+                        self._connection.close()  # which undoes all of it, so that it can be made again
+                    raise
+            yield
 
     def _interruptibly(self, work: Callable[[], T]) -> T:
         """What `work` returns. DuckDB does not look out for signals, so another thread has to wait for it."""
@@ -225,18 +232,12 @@ class Session:
             )
         create_views(self._connection, self._contents.runs)
         for name, rows in self._contents.tables.items():
-            self.show(name, rows)
+            self._fill(name, rows)
         for statement in self._contents.statements:
             self._connection.execute(statement)
         found = self._connection.execute(TABLE_MACROS).fetchall()
         self._connection.execute("COMMIT")
         self._table_functions = frozenset(name for (name,) in found)
-
-    def _heed(self) -> None:
-        """Stop now, if that was asked for while the session was made."""
-        stopped, self._stopped = self._stopped, None
-        if stopped is not None:
-            raise stopped
 
 
 def _run(work: Callable[[], T], running: Future[T]) -> None:
