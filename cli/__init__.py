@@ -20,7 +20,7 @@ def main() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the shell: >&-
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # until it ends
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":  # nobody asked for another
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files go out as the bytes that they are
     sys.exit(copy_context().run(ended, _run))
 

@@ -313,6 +313,14 @@ def test_output_that_its_encoding_has_no_character_for_is_refused(tmp_path, form
     assert re.fullmatch(r'repstore: Output is in .*8859-1, which has no ".*"\. Set .*=utf-8\.\n', done.stderr)
 
 
+def test_what_is_done_with_such_characters_may_be_said(tmp_path):
+    root = build_store(tmp_path / "store", corpus_of([Text("\u4e2d", (Word(0, 0, 1, "\u4e2d"),))]))
+    done = program(
+        "sql", root, "SELECT form FROM words", "--format", "csv", PYTHONIOENCODING="latin-1:replace"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "form\n?\n", "")
+
+
 def test_color_can_be_asked_for_in_a_pipe():
     assert ANSI.search(program("--help", FORCE_COLOR="1").stdout)
 
