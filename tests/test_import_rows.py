@@ -553,6 +553,21 @@ def test_pairs_of_ones_own_need_no_more_than_their_words(tmp_path):
     assert {pair[name] for pair in found for name in ("split", "label", "score")} == {None}
 
 
+def test_pairs_of_a_folder_may_stand_beside_any_of_its_files_or_none(tmp_path):
+    (tmp_path / "v").mkdir()
+    rows = [row | {"word_id": 7 + n, "vector": [1.0, n]} for n, row in enumerate(TABLE)]
+    pq.write_table(pa.Table.from_pylist(rows[:2]), tmp_path / "v" / "1.parquet")
+    pq.write_table(pa.Table.from_pylist(rows[2:]), tmp_path / "v" / "2.parquet")
+    pq.write_table(pa.table({"word_a": [7, 8], "word_b": [10, 9]}), tmp_path / "v" / "1.pairs.parquet")
+    pq.write_table(pa.table({"word_a": [9], "word_b": [7]}), tmp_path / "v" / "all.pairs.parquet")
+    repstore.import_vectors(f"parquet:{tmp_path / 'v'}", tmp_path / "store")
+    with repstore.open(tmp_path / "store") as opened:
+        found = list(opened.sql("SELECT word_a, word_b FROM pairs ORDER BY pair_id"))
+        ids = list(opened.sql("SELECT word_id FROM words ORDER BY word_id")["word_id"])
+    places = [(ids[IN_ORDER.index(a)], ids[IN_ORDER.index(b)]) for a, b in [(0, 3), (1, 2), (2, 0)]]
+    assert [(pair["word_a"], pair["word_b"]) for pair in found] == places
+
+
 @pytest.mark.parametrize(
     ("ids", "pairs", "message"),
     [

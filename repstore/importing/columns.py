@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 from repstore.corpus.source import Place
 from repstore.errors import CorpusError
 from repstore.importing.narrowing import as_float
-from repstore.importing.source import Request, Source, files_of, from_rows, name_of
+from repstore.importing.source import Request, Source, files_of, from_rows, name_of, pairs_of
 from repstore.importing.tables import read_parquet_words
 from repstore.importing.words import place_words
-from repstore.storage.pairs import pairs_beside
 
 VECTOR = "vector"
 LAYER = re.compile(r"layer_\d+")
@@ -50,8 +49,7 @@ def open_columns(path: Path, request: Request) -> Source:
                 "Expected the same columns in all files."
             )
     d_model = _width(files[0], names[0])
-    pairs = [beside for file in files if (beside := pairs_beside(file)).exists()]
-    placed = place_words(read_parquet_words(files), request, f"parquet:{path}", pairs)
+    placed = place_words(read_parquet_words(files), request, f"parquet:{path}", pairs_of(path))
     return Source(
         name=name_of(path),
         files=files,

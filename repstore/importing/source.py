@@ -14,7 +14,7 @@ from repstore.errors import ArgumentError, CorpusError, NotFoundError, check_cho
 from repstore.schemas import ID_STRIDE
 from repstore.spec import Axes, CorpusInfo, LookUpBy, LookUpCase, Progress, SkipReason
 from repstore.storage.layout import Layout
-from repstore.storage.pairs import BESIDE
+from repstore.storage.pairs import BESIDE, pairs_beside
 
 Tell = Callable[[Progress], None]
 """Told how far something is."""
@@ -143,6 +143,13 @@ def files_of(path: Path) -> tuple[Path, ...]:
     if not path.is_dir():
         return (path,)
     return tuple(sorted(file for file in path.glob("*.parquet") if not file.name.endswith(BESIDE)))
+
+
+def pairs_of(path: Path) -> list[Path]:
+    """The files of pairs of the same words: the one beside a file, or all that a folder has."""
+    if path.is_dir():
+        return sorted(path.glob(f"*{BESIDE}"))
+    return [beside] if (beside := pairs_beside(path)).exists() else []
 
 
 class Watched:
