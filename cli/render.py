@@ -215,6 +215,8 @@ def show_export(report: ExportReport) -> None:
     if report.n_without:
         without = f"{report.n_without:,} more words have no vector and are left out"
         remark(f'{without}; "repstore info" says why.')
+    if report.n_pairs_without:
+        remark(f"{report.n_pairs_without:,} more pairs have only one of their words here and are left out.")
     remark(f"Open it with: {report.opens}")
 
 

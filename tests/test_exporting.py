@@ -33,6 +33,7 @@ from mixing import arrays_of, put_mix
 from synthetic import SyntheticRun, build_store, in_parts, random_layers, small_corpus
 
 import repstore
+from repstore.cli.render import show_export
 from repstore.exporting import content, projector
 from repstore.storage.made import ROWS_AT_ONCE, MadeLayer
 
@@ -255,7 +256,7 @@ def provenance_of(out, format):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_pairs_go_along_with_parquet_and_datasets_where_both_words_do(tmp_path, format):
+def test_pairs_go_along_with_parquet_and_datasets_where_both_words_do(tmp_path, format, capsys):
     store = build_store(tmp_path / "store", small_corpus(), [SyntheticRun(RUN, random_layers(80, 3, 1))])
     out, report = export(store, tmp_path, format, where="word_id % 4 < 2")
     pairs = tmp_path / "out.pairs.parquet"
@@ -266,8 +267,16 @@ def test_pairs_go_along_with_parquet_and_datasets_where_both_words_do(tmp_path, 
         columns = "pair_id, split, word_a, word_b, label, score"
         among = "word_a % 4 < 2 AND word_b % 4 < 2"
         expected = list(opened.sql(f"SELECT {columns} FROM pairs WHERE {among} ORDER BY pair_id"))
+        one_of = "(word_a % 4 < 2) <> (word_b % 4 < 2)"
+        (n_cut,) = opened.sql(f"SELECT count(*) AS n FROM pairs WHERE {one_of}")["n"]
     assert polars.read_parquet(pairs).to_dicts() == expected
     assert (report.files, report.n_pairs) == ((pairs, out), len(expected))
+    assert report.n_pairs_without == n_cut > 0
+    show_export(report)
+    assert (
+        f"\n{n_cut} more pairs have only one of their words here and are left out.\n"
+        in capsys.readouterr().err
+    )
     assert json.loads(pq.read_schema(pairs).metadata[b"repstore"])["run"] == RUN
     if format == "datasets":
         assert len(datasets.load_from_disk(str(out))) == 40

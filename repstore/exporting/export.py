@@ -36,6 +36,7 @@ class ExportReport:
         n_words: of how many words.
         n_without: how many more were meant, but have no vector.
         n_pairs: of how many pairs of these words.
+        n_pairs_without: how many more pairs have only one of their words there.
         n_bytes: bytes on disk.
         opens: how it is opened.
     """
@@ -47,6 +48,7 @@ class ExportReport:
     n_words: int
     n_without: int
     n_pairs: int
+    n_pairs_without: int
     n_bytes: int
     opens: str
 
@@ -107,7 +109,7 @@ def export(
             _about(opened, layers, where),
             _counting(progress, out, len(word_ids) * len(layers)),
         )
-        pairs = lookup.pairs_among(opened, word_ids) if chosen.with_pairs else ()
+        pairs, n_cut = lookup.pairs_among(opened, word_ids) if chosen.with_pairs else ((), 0)
         check_room(out.parent, content.n_bytes() * chosen.growth)
         files = chosen.files(out, len(pairs))
         with drafting(files) as folder:
@@ -122,6 +124,7 @@ def export(
         content.n_words,
         n_without,
         len(pairs),
+        n_cut,
         sum(map(_size, files)),
         chosen.opens.format(out=out),
     )

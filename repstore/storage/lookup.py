@@ -236,8 +236,8 @@ class Lookup:
         """The word_ids of every pair of a run's corpus, in file order. *Shape:* (n_pairs, 2), int64."""
         return find_all_pairs(self._catalog, run.info.spec.corpus_id, run.info.corpus)
 
-    def pairs_among(self, run: Run, word_ids: np.ndarray) -> pa.Table:
-        """The pairs of a run's corpus that are of these words (`storage.pairs.pairs_among`)."""
+    def pairs_among(self, run: Run, word_ids: np.ndarray) -> tuple[pa.Table, int]:
+        """The pairs of a run's corpus that are of these words, and more (`storage.pairs.pairs_among`)."""
         return pairs_among(self._catalog, run.info.spec.corpus_id, word_ids)
 
     def labelled_pairs(self, run: Run) -> LabelledPairs:

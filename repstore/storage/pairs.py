@@ -90,14 +90,17 @@ def find_all_pairs(catalog: Catalog, corpus_id: str, corpus: str) -> np.ndarray:
     return np.stack([table[name].to_numpy() for name in ("word_a", "word_b")], axis=1)
 
 
-def pairs_among(catalog: Catalog, corpus_id: str, word_ids: np.ndarray) -> pa.Table:
+def pairs_among(catalog: Catalog, corpus_id: str, word_ids: np.ndarray) -> tuple[pa.Table, int]:
     """The pairs of which both words are among these, with all that is known of them, in file order.
 
-    `word_ids`: *Shape:* (n,), int64. Columns: `GOING_OUT`.
+    `word_ids`: *Shape:* (n,), int64.
+
+    Returns:
+        The pairs, with the columns of `GOING_OUT`, and of how many more one word is among these.
     """
     found = catalog.query(WITH_ALL_KNOWN, {"corpus_id": corpus_id})
-    both = np.logical_and(*(np.isin(found[side].to_numpy(), word_ids) for side in ("word_a", "word_b")))
-    return found.filter(pa.array(both)).cast(GOING_OUT)
+    in_a, in_b = (np.isin(found[side].to_numpy(), word_ids) for side in ("word_a", "word_b"))
+    return found.filter(pa.array(in_a & in_b)).cast(GOING_OUT), int((in_a ^ in_b).sum())
 
 
 def find_pairs(
