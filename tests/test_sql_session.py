@@ -302,9 +302,9 @@ def test_values_of_types_that_arrow_has_not_are_refused(store, kind, value):
 
 
 def test_names_like_those_of_types_are_names(store):
-    assert store.sql("SELECT {'BIT': 'VARIANT'::ENUM('VARIANT')} AS \"BIGNUM\"")["BIGNUM"] == [
-        {"BIT": "VARIANT"}
-    ]
+    for field, value in (("BIT", "VARIANT"), ("a BIT of", 'an "x BIT y"'), ('a" BIT "b', "VARIANT, it")):
+        found = store.sql(f"SELECT {{'{field}': '{value}'::ENUM('{value}')}} AS \"BIGNUM\"")
+        assert found["BIGNUM"] == [{field: value}]
 
 
 def test_threads_of_python_may_share_a_store(store):

@@ -34,8 +34,10 @@ WHERE database_name = 'memory' AND schema_name = 'main' ORDER BY table_name, col
 BATCH = 2048
 """Rows that are taken from DuckDB at a time: as many as it computes at a time."""
 HUGEINT = pa.decimal128(38, 0)
-NOT_OF_ARROW = re.compile(r"(?<!['\"])\b(UHUGEINT|BIT|BIGNUM|VARIANT)\b(?!['\"])")
-"""Types of which Arrow would make negative numbers, or bytes. Names that are like them stand in quotes."""
+NOT_OF_ARROW = re.compile(r"\b(UHUGEINT|BIT|BIGNUM|VARIANT)\b")
+"""Types of which Arrow would make negative numbers, or bytes."""
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+"""Names within a type, which may have such words in them. A quote in one is doubled, and parts it in two."""
 TABLE_MACROS = (
     "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
 )
@@ -128,7 +130,7 @@ class Session:
         try:
             found = self._connection.sql(sql, params=values)
             for name, kind in zip(found.columns, found.types, strict=True):
-                if unknown := NOT_OF_ARROW.search(str(kind)):
+                if unknown := NOT_OF_ARROW.search(QUOTED.sub("", str(kind))):
                     raise QueryError(f'"{name}" holds {unknown[1]}, which Arrow has not. Cast it to VARCHAR.')
             with found.to_arrow_reader(BATCH) as reader:
                 for batch in reader:
