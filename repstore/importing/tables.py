@@ -37,10 +37,10 @@ COLUMNS = (
     "gloss",
     "spans",
 )
-SHOWN = 60
-"""Characters of a line that an error shows."""
-
 EXPECTED = f"{WORD_ID}, or {', '.join(OF_TEXTS)}"
+
+SHOWN = 60
+"""Characters of a line, or of a value, that an error shows."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,14 +14,11 @@ from repstore.corpus import Corpus
 from repstore.corpus.source import Place, position_of
 from repstore.importing.pairs import read_pairs
 from repstore.importing.source import Request
-from repstore.importing.tables import EXPECTED, OF_TEXTS, WordTable
+from repstore.importing.tables import EXPECTED, OF_TEXTS, SHOWN, WordTable
 from repstore.schemas import ID_STRIDE, WORD_ID
 from repstore.spec import CorpusInfo, Span, Text, Word
 from repstore.storage.corpora import ROWS, read_words_with_texts
 from repstore.storage.layout import CorpusLayout
-
-SHOWN = 60
-"""Characters of a value that an error shows."""
 
 
 @dataclass(frozen=True, eq=False)
