@@ -174,7 +174,8 @@ def test_runs_are_held_against_those_of_their_names_and_not_of_their_places(stor
     several, repeat = store.result("wic"), store.result("wic-repeat")
     assert len(several.provenance["asked"]["runs"]) > 1
     [said] = [note for note in diff(("a", several), ("b", repeat)).notes if note.startswith("Asked")]
-    assert "run_id" not in said and "parts" not in said, "the run of both is one run with the same parts"
+    assert "run_id" not in said, "the run of both is one run"
+    assert "parts" not in said, "with the same parts"
     asked = repeat.provenance["asked"]
     [run] = asked["runs"]
     resumed = replace(
