@@ -1,13 +1,14 @@
-"""What all commands have in common: --quiet and --debug, wherever they stand, and help without color."""
+"""What all commands have in common: --quiet and --debug, options given once, and help without color."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from repstore.cli.saying import DEBUG, QUIET, is_colored, silenced
@@ -64,9 +65,32 @@ class Repstore(TyperGroup):
         shared = get_command(_source).params
         for _, command in walk(self):
             command.params += shared
+            _refuse_repeated(command)
             command.short_help = (command.help or "").split("\n\n")[0]  # whole in a list, not its beginning
             if not is_colored(sys.stdout):
                 command.rich_markup_mode = None  # boxes are for terminals; elsewhere, help is plain text
+
+
+def _refuse_repeated(command: Command) -> None:
+    """Have a command refuse an option that is given twice and takes one value: the last would count alone."""
+    make_parser = command.make_parser
+
+    def made(ctx: Any) -> Any:
+        parser = make_parser(ctx)
+        parse_args = parser.parse_args
+
+        def parsed(args: list[str]) -> Any:
+            found = parse_args(args)
+            for param, n in Counter(found[2]).items():
+                if n > 1 and isinstance(param, TyperOption) and not param.multiple and not param.is_flag:
+                    ctx.fail(f"{param.opts[0]} takes one value, and {n} are given")
+            return found
+
+        if not ctx.resilient_parsing:  # which completion asks for
+            parser.parse_args = parsed  # type: ignore[method-assign]
+        return parser
+
+    command.make_parser = made  # type: ignore[method-assign]
 
 
 def walk(

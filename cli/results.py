@@ -72,7 +72,9 @@ def diff(
     ],
     on: Annotated[
         list[str] | None,
-        typer.Option(help="Columns by which rows are matched, with commas between; found unless given."),
+        typer.Option(
+            help="Columns by which rows are matched, with commas between; repeatable; found unless given."
+        ),
     ] = None,
     format: FormatOption = "table",
     plot: PlotOption = None,

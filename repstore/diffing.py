@@ -181,9 +181,14 @@ def _notes_on_columns(first: ResultTable, second: ResultTable, numbers: Sequence
 def _notes_on_provenance(first: ResultTable, second: ResultTable) -> list[str]:
     """What was asked otherwise, and by which versions."""
     notes = []
-    for title, of in (("Asked otherwise", _asked), ("Computed by other versions", _versions)):
-        a, b = (dict(_leaves(of(one))) for one in (first, second))
+    for title, said in (
+        ("Asked otherwise", (_asked(first, second), _asked(second, first))),
+        ("Computed by other versions", (_versions(first), _versions(second))),
+    ):
+        a, b = (dict(_leaves(one)) for one in said)
         differ = [name for name in dict.fromkeys((*a, *b)) if a.get(name) != b.get(name)]
+        if "run" in differ:  # the argument says which runs
+            differ = [name for name in differ if name != "runs"]
         told = [f"{name} {_told(a.get(name))} / {_told(b.get(name))}" for name in differ]
         if told:
             more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
@@ -191,10 +196,20 @@ def _notes_on_provenance(first: ResultTable, second: ResultTable) -> list[str]:
     return notes
 
 
-def _asked(result: ResultTable) -> Mapping[str, Any]:
-    """The provenance; without runs outside what was asked, which says the same and more."""
+def _asked(result: ResultTable, other: ResultTable) -> Mapping[str, Any]:
+    """The provenance: the runs by their names, and of those that `other` looked up, too, what they were.
+
+    Without runs outside what was asked, which says the same and more.
+    """
     said: dict[str, Any] = result.about["provenance"]
-    return {name: one for name, one in said.items() if name != "runs" or ASKED not in said}
+    if ASKED not in said:
+        return said
+    asked = said[ASKED]
+    runs, theirs = (
+        {run["run"]: run for run in one.get("runs", [])} for one in (asked, other.provenance.get(ASKED, {}))
+    )
+    told = {"runs": list(runs)} | {name: run for name, run in runs.items() if name in theirs}
+    return {name: one for name, one in said.items() if name != "runs"} | {ASKED: {**asked, **told}}
 
 
 def _versions(result: ResultTable) -> Mapping[str, Any]:
@@ -209,11 +224,13 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from _leaves(one, "" if key in (ASKED, "arguments") else f"{prefix}{key}.")
         elif isinstance(one, list) and one and all(isinstance(item, dict) for item in one):
             for n, item in enumerate(one):
-                told = {name: value for name, value in item.items() if name != "run"}  # an argument says it
+                told = {name: value for name, value in item.items() if name != "run"}  # `runs` has it
                 yield from _leaves(told, f"{prefix}{key}[{n}].")
         else:
             yield prefix + key, one
 
 
 def _told(value: Any) -> str:
-    return "none" if value in (None, []) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

@@ -11,6 +11,7 @@ import numpy as np
 from repstore.analysis.answers import worth_of_most_frequent
 from repstore.analysis.bootstrap import Resampling
 from repstore.analysis.tallies import Tally
+from repstore.analysis.trajectories import ranges
 from repstore.learning import Lesson, Method, Outcome
 from repstore.spec import PairFeature, SplitBy
 from repstore.storage.opened import Run
@@ -74,7 +75,13 @@ def rows_of(fitted: Fitted, resampling: Resampling) -> list[dict[str, Any]]:
 
 def notes_on(fitted: Fitted) -> list[str]:
     """What a reader of the scores must know."""
-    notes = [*fitted.lesson.task.notes, *_unseen(fitted), *_seen(fitted), *_unlearnable(fitted)]
+    notes = [
+        *fitted.lesson.task.notes,
+        *_unseen(fitted),
+        *_seen(fitted),
+        *_unlearnable(fitted),
+        *_constant(fitted),
+    ]
     if "0" not in fitted.outcomes:
         why = "it has no layer 0, or its transform was not fitted on it"
         notes.append(f"There is no layer_0 of {fitted.run.label} to compare with: {why}.")
@@ -151,4 +158,17 @@ def _unlearnable(fitted: Fitted) -> list[str]:
     return [
         f"Selectivity says little of {fitted.lesson.task.name}: the control task is learned by word type, "
         f"and training has the types of {share:.1%} of its test examples."
+    ]
+
+
+def _constant(fitted: Fitted) -> list[str]:
+    """At which layers a score, and an interval that seems narrow, are those of one answer to everything."""
+    layers = [layer for layer in fitted.layers if fitted.outcomes[str(layer)].is_constant]
+    if not layers:
+        return []
+    where = f"At layer{'s' if len(layers) > 1 else ''} {ranges(layers, fitted.layers)} of {fitted.run.label}"
+    by = f" by {fitted.feature}" if fitted.feature else ""
+    return [
+        f"{where} every seed gives all its test examples one answer{by}: the score is what that answer is "
+        "worth, and the interval says nothing of the layer."
     ]

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from repstore.analysis.answers import Worth, best_threshold, worth
+from repstore.analysis.answers import Worth, best_threshold, is_constant, worth
 from repstore.analysis.control import control_labels
 from repstore.analysis.description import description_lengths
 from repstore.analysis.inputs import Inputs, PairInputs, WordInputs
@@ -56,12 +56,14 @@ class Outcome:
         loose: otherwise; the same answers as `score` if it is not.
         control: of the control task, over the same examples and units as `loose`.
         first: the probe of the first seed, for `score`; None where there are several.
+        is_constant: whether, for `score`, the probe of every seed gave all its test examples one answer.
     """
 
     score: Tally
     loose: Tally
     control: Tally
     first: Learned | None
+    is_constant: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +153,7 @@ def learn(
         _tally(loose or strict, lesson.loose_units),
         _tally(control, lesson.loose_units),
         strict[0].fitted,
+        all(one.fitted is not None and is_constant(one.fitted.logits, lesson.task.targets) for one in strict),
     )
 
 

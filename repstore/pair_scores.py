@@ -60,7 +60,7 @@ class PairsInUse:
         target: what is known of them.
         selection: the pairs by which thresholds are chosen; None for ratings, which need none.
         evaluation: the pairs that are scored.
-        n_missing: how many of both are left out.
+        n_missing: how many of both are left out, each once.
     """
 
     target: Target
@@ -87,7 +87,9 @@ def pairs_in_use(lookup: Lookup, runs: Sequence[Run], asked: PairProbe) -> Pairs
         return PairsInUse("score", None, evaluation, n_missing)
     found = lookup.pairs(first, "label", asked.select_on, asked.pos)
     selection, more = _with_vectors(found, runs, asked.select_on)
-    return PairsInUse("label", selection, evaluation, n_missing + more)
+    is_within = evaluate_on == asked.select_on or ALL in (evaluate_on, asked.select_on)
+    # One of the two has all pairs of the other, then, and each is counted once.
+    return PairsInUse("label", selection, evaluation, max(n_missing, more) if is_within else n_missing + more)
 
 
 def _with_vectors(found: FoundPairs, runs: Sequence[Run], split: str) -> tuple[FoundPairs, int]:

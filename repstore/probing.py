@@ -218,7 +218,11 @@ def _result(
     units |= {"spearman": "rank correlation", "pearson": "linear correlation"}
     notes = [scoring.NOTE_BEST] if asked.resampling.n else []
     if any(row["n_missing"] for row in rows):
-        notes.append("n_missing pairs are left out: a word of theirs has no vector in one of these runs.")
+        splits = dict.fromkeys([evaluate_on, *([asked.select_on] if target == "label" else [])])
+        of = "" if ALL in splits else " of " + " and ".join(f'"{split}"' for split in splits)
+        notes.append(
+            f"n_missing pairs{of} are left out: a word of theirs has no vector in one of these runs."
+        )
     notes += seen
     provenance = {
         "probe": name,

@@ -30,6 +30,7 @@ for all commands:
 - `--format json` and `--format csv` are for programs, `--format table` is for people.
 - `--quiet` (`-q`) leaves out progress and remarks, never an error. `--debug` shows where an error came from.
   Both stand wherever you like: `repstore -q runs store/` and `repstore runs store/ -q`.
+- An option that may be given several times says "repeatable"; any other is refused if it is given twice.
 - An error is one line on stderr that begins with `repstore:`.
 - There is color on a terminal only, and none with `NO_COLOR=1` or `TERM=dumb`; with `FORCE_COLOR=1` help is
   colored anywhere.

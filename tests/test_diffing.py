@@ -55,9 +55,7 @@ def test_the_same_question_about_two_runs_is_compared_layer_by_layer(store):
     assert set(found["found_in"]) == {"both"}
     notes = "\n".join(found.notes)
     assert "run: m/base in a, m/repeat in b." in notes
-    assert "Asked otherwise (a / b): run m/base / m/repeat; runs[0].run_id" in notes.replace(
-        "runs[0].run m/base / m/repeat; ", ""
-    )
+    assert "Asked otherwise (a / b): run m/base / m/repeat." in found.notes
     assert "Intervals are those of each result by itself; there is none for a change." in notes
 
 
@@ -170,6 +168,23 @@ def test_what_differs_in_question_and_versions_is_said(store):
     numpy = a.made["versions"]["numpy"]
     assert f"Computed by other versions (a / b): numpy {numpy} / 1.0." in notes
     assert "Asked otherwise (a / b): resamples 30 / 20; layer 1 / all." in notes
+
+
+def test_runs_are_held_against_those_of_their_names_and_not_of_their_places(store):
+    several, repeat = store.result("wic"), store.result("wic-repeat")
+    assert len(several.provenance["asked"]["runs"]) > 1
+    [said] = [note for note in diff(("a", several), ("b", repeat)).notes if note.startswith("Asked")]
+    assert "run_id" not in said, "the run of both is one run"
+    assert "parts" not in said, "with the same parts"
+    asked = repeat.provenance["asked"]
+    [run] = asked["runs"]
+    resumed = replace(
+        repeat, provenance={**repeat.provenance, "asked": {**asked, "runs": [{**run, "parts": "others"}]}}
+    )
+    [said] = [note for note in diff(("a", several), ("b", resumed)).notes if note.startswith("Asked")]
+    assert said.endswith(f"; m/repeat.parts {run['parts']} / others.")
+    seen = replace(repeat, provenance={**repeat.provenance, "asked": {**asked, "runs": []}})
+    assert "Asked otherwise (a / b): runs m/repeat / none." in diff(("a", repeat), ("b", seen)).notes
 
 
 def test_units_that_differ_and_columns_of_one_alone_are_said():

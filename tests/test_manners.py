@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import typer
 from program import Outcome
 from program import repstore as command
 from synthetic import SyntheticRun, build_store, corpus_of, random_layers, small_corpus
@@ -65,6 +66,26 @@ def test_help_lists_the_commands_with_what_each_does_in_whole(group):
     for path in COMMANDS:
         if path[:-1] == group:
             assert f" {path[-1]} {help_of[path].help.split(chr(10))[0]}" in said
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_an_option_that_takes_one_value_is_refused_twice(path):
+    for option in COMMANDS[path].params:
+        if option.opts[0].startswith("-") and not option.is_flag and not option.multiple:
+            with pytest.raises(typer.TyperException, match=f"^{option.opts[0]} takes one value, and 2 are"):
+                COMMANDS[path].make_context(path[-1], [option.opts[-1], "1", option.opts[0], "2"])
+
+
+def test_runs_and_layers_are_not_lost_where_one_counts(store):
+    asked = ("neighbors", store, "--word-id", 1, "--run", "m/base")
+    found = command(*asked, "--layers", 0, "--layer", 1)
+    assert (found.code, found.out) == (2, "")
+    assert found.err == (
+        'repstore: --layers takes one value, and 2 are given. Try "repstore neighbors --help".\n'
+    )
+    assert command("hubness", store, "--run", "m/base", "--run", "m/base").code == 2
+    assert command("runs", store, "-q", "-q").code == 0, "flags are on or off"
+    assert command("probe", "wic", store, "--run", "m/base", "--run", "m/base").code == 0, "it takes several"
 
 
 def raising(monkeypatch, error: BaseException) -> None:

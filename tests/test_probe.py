@@ -138,7 +138,19 @@ def test_runs_over_one_corpus_are_scored_over_the_pairs_with_vectors_in_all(stor
             assert (row["n_pairs"], row["n_missing"]) == (len(test), n_missing)
             n_same = sum(bool(pair.label) for pair in test)
             assert row["majority"] == pytest.approx(max(n_same, len(test) - n_same) / len(test), abs=1e-15)
-    assert any("n_missing" in note for note in result.notes)
+    assert any(note.startswith('n_missing pairs of "test" and "dev" are left out') for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("select_on", "evaluate_on"), [("all", "all"), ("test", "test"), ("all", "test"), ("dev", "all")]
+)
+def test_pairs_that_are_scored_and_choose_the_threshold_are_missed_once(store, select_on, evaluate_on):
+    asked = {"run": ["m/b", "m/a", "m/c"], "select_on": select_on, "evaluate_on": evaluate_on}
+    result = store.probe("wic", **asked, layer=0, resamples=0)
+    of_either = "test" if select_on == evaluate_on == "test" else "all"
+    n_missing = len(chosen(of_either)) - len(chosen(of_either, A, B, C))
+    assert n_missing > 3
+    assert set(result["n_missing"]) == {n_missing}
 
 
 def test_a_run_alone_is_scored_over_all_its_own_pairs(store):

@@ -207,6 +207,27 @@ def test_what_tells_pairs_apart_is_found_by_the_feature_that_shows_it(tmp_path):
     assert dict(zip(table["feature"], table["n_parameters"], strict=True))["concat"] == 2 * (2 * WIDTH + 1)
 
 
+def test_one_answer_to_all_test_examples_is_told(tmp_path):
+    """Of five lemmas far apart: seen from the others, all words of one are alike, whatever their senses."""
+    random = np.random.default_rng(2)
+    senses, lemmas = np.arange(N_WORDS) % 2, np.arange(N_WORDS) // PER_LEMMA
+    known = random.normal(size=(N_LEMMAS, WIDTH))[lemmas] + random.normal(size=(2, WIDTH))[senses]
+    noise = random.normal(size=(N_WORDS, WIDTH))
+    pairs = [
+        Pair(n, k, label=bool(senses[n] == senses[k]))
+        for n in range(5 * PER_LEMMA)
+        for k in range(n + 1, PER_LEMMA * (lemmas[n] + 1))
+    ]
+    layers = [layer.astype(np.float16) for layer in (noise, 9 * known + noise)]
+    path = build_store(tmp_path / "store", corpus(pairs=pairs), [SyntheticRun("made", layers)])
+    asked = {"label": "pairs", "features": ["difference", "cosine"], "n_seeds": 2}
+    table = repstore.open(path).probe("linear", layer=1, **asked)
+    assert table["accuracy"] == [1, 6 / 15], "of the pairs of a lemma 6 of 15 have one sense"
+    assert table["lemmas_shared"] == [1, 1]
+    [told] = [note for note in table.notes if "one answer" in note]
+    assert told.startswith("At layer 1 of made every seed gives all its test examples one answer by cosine:")
+
+
 def test_pairs_of_lemmas_that_are_shared_are_learned_by_heart(tmp_path):
     """Layer 1 says nothing but the lemma, so it knows the control task and no sense."""
     known = np.eye(N_LEMMAS)[np.arange(N_WORDS) // PER_LEMMA].astype(np.float16)

@@ -8,6 +8,21 @@ Worth = tuple[np.ndarray, np.ndarray]
 """What each example reached, and what it could have. *Shape of each:* (n,), float64."""
 
 
+def answers(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """What is said of each example: a class, or of several whether each is there. Arguments as of `worth`.
+
+    *Shape:* (n,), int64; or, of several, (n, n_classes), bool.
+    """
+    said: np.ndarray = logits.argmax(axis=1) if targets.ndim == 1 else logits > 0
+    return said
+
+
+def is_constant(logits: np.ndarray, targets: np.ndarray) -> bool:
+    """Whether all examples get one answer, whatever their vectors. Arguments as of `worth`."""
+    said = answers(logits, targets)
+    return bool((said == said[:1]).all())
+
+
 def worth(logits: np.ndarray, targets: np.ndarray) -> Worth:
     """Of one class each: right or not, of 1. Of several classes: the sums of micro-averaged F1.
 
@@ -18,9 +33,10 @@ def worth(logits: np.ndarray, targets: np.ndarray) -> Worth:
         logits: *Shape:* (n, n_classes).
         targets: *Shape:* (n,), int64; or, of several, (n, n_classes), bool.
     """
+    said = answers(logits, targets)
     if targets.ndim == 1:
-        return (logits.argmax(axis=1) == targets).astype(np.float64), np.ones(len(targets))
-    return _f1(logits > 0, targets)
+        return (said == targets).astype(np.float64), np.ones(len(targets))
+    return _f1(said, targets)
 
 
 def best_threshold(logits: np.ndarray, targets: np.ndarray) -> float:

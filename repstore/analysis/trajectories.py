@@ -48,10 +48,10 @@ def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[LayerKey], word: 
     counted = f"at layer {at}: {n_same[at]} of {n_all[at]}."
     if not where:
         return [f"{same} dominate at none of these layers; the most are {counted}"]
-    return [f"{same} first dominate {counted} They do at {_ranges(where, layers)}."]
+    return [f"{same} first dominate {counted} They do at {ranges(where, layers)}."]
 
 
-def _ranges(some: Sequence[LayerKey], layers: Sequence[LayerKey]) -> str:
+def ranges(some: Sequence[LayerKey], layers: Sequence[LayerKey]) -> str:
     """Some of the layers in words, those that follow each other as a range: ``2, 6-19``."""
     ranges: list[list[LayerKey]] = []
     for layer in some:
