@@ -13,6 +13,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     PlotOption,
+    RunsOption,
     SaveOption,
     SpaceOption,
     StorePath,
@@ -27,16 +28,6 @@ from repstore.cli.options import (
 from repstore.cli.render import PATIENCE, keep, show, showing_progress
 from repstore.spec import Correlation, Estimator, Measure, Similarity
 
-RunsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--run",
-        "--runs",
-        metavar="A[,B...]",
-        autocompletion=complete_run,
-        help="A run, or several; repeatable.",
-    ),
-]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the sample, and whatever else is random.")]
 
 

@@ -55,6 +55,16 @@ RunOption = Annotated[
         "--run", autocompletion=complete_run, help="Name of a run; not needed if the store has one."
     ),
 ]
+RunsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run",
+        "--runs",
+        metavar="A[,B...]",
+        autocompletion=complete_run,
+        help="A run, or several; repeatable; not needed if the store has one.",
+    ),
+]
 SpaceOption = Annotated[
     Frame,
     typer.Option("--standardize", help="Vectors as stored, less the mean of the run, or standardized by it."),

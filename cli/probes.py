@@ -12,12 +12,14 @@ from repstore.cli.options import (
     FormatOption,
     LayersOption,
     PlotOption,
+    RunsOption,
     SaveOption,
     SpaceOption,
     StorePath,
     TransformOption,
     layers_of,
     open_store,
+    runs_of,
 )
 from repstore.cli.render import keep, show
 from repstore.spec import Clustering, LayerKey, Standardize, Target, Threshold, is_mix
@@ -50,14 +52,6 @@ AgainstOption = Annotated[
         metavar="RUN|RUN:LAYER|:LAYER",
         autocompletion=complete_run,
         help="Show by how much each layer exceeds the same layer of this run, or this layer.",
-    ),
-]
-RunsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--run",
-        autocompletion=complete_run,
-        help="Name of a run; repeatable; not needed if the store has one.",
     ),
 ]
 TrainOption = Annotated[
@@ -118,9 +112,10 @@ def wic(
 
     Example: repstore probe wic store/ --run smollm2/base --run smollm2/repeat --plot wic.png
     """
-    result = open_store(store, transform).probe(
+    opened = open_store(store, transform)
+    result = opened.probe(
         "wic",
-        run=run,
+        run=runs_of(opened, run),
         run_b=run_b,
         layer=layers_of(layers),
         target=target,
@@ -161,9 +156,10 @@ def pairs(
 
     Example: repstore probe pairs store/ --run smollm2/base --evaluate-on all --plot pairs.png
     """
-    result = open_store(store, transform).probe(
+    opened = open_store(store, transform)
+    result = opened.probe(
         "pairs",
-        run=run,
+        run=runs_of(opened, run),
         run_b=run_b,
         layer=layers_of(layers),
         target=target,
@@ -202,9 +198,10 @@ def knn_wsd(
 
     Example: repstore probe knn-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store, transform).probe(
+    opened = open_store(store, transform)
+    result = opened.probe(
         "knn-wsd",
-        run=run,
+        run=runs_of(opened, run),
         layer=layers_of(layers),
         k=k,
         train_on=train_on,
@@ -240,9 +237,10 @@ def centroid_wsd(
 
     Example: repstore probe centroid-wsd store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store, transform).probe(
+    opened = open_store(store, transform)
+    result = opened.probe(
         "centroid-wsd",
-        run=run,
+        run=runs_of(opened, run),
         layer=layers_of(layers),
         train_on=train_on,
         evaluate_on=evaluate_on,
@@ -277,9 +275,10 @@ def wsi(
 
     Example: repstore probe wsi store/ --run smollm2/base --run smollm2/repeat --plot senses.png
     """
-    result = open_store(store, transform).probe(
+    opened = open_store(store, transform)
+    result = opened.probe(
         "wsi",
-        run=run,
+        run=runs_of(opened, run),
         layer=layers_of(layers),
         method=method,
         evaluate_on=evaluate_on,

@@ -12,6 +12,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     RunOption,
+    RunsOption,
     SaveOption,
     StorePath,
     TransformOption,
@@ -19,8 +20,8 @@ from repstore.cli.options import (
     bytes_of,
     layers_of,
     open_store,
+    runs_of,
 )
-from repstore.cli.probes import RunsOption
 from repstore.cli.render import keep, say_removed, show
 
 NameArgument = Annotated[
@@ -89,9 +90,10 @@ def apply(
 
     Example: repstore probe apply store/ pos-linear --run smollm2/repeat --of-run smollm2/base --layer 8
     """
-    result = open_store(store, transform).apply_probe(
+    opened = open_store(store, transform)
+    result = opened.apply_probe(
         name,
-        run=run,
+        run=runs_of(opened, run),
         layer=layers_of(layers),
         of_run=of_run,
         of_layer=of_layer,

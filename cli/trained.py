@@ -14,6 +14,7 @@ from repstore.cli.options import (
     LayersOption,
     MemoryOption,
     PlotOption,
+    RunsOption,
     SaveOption,
     StorePath,
     TransformOption,
@@ -24,7 +25,7 @@ from repstore.cli.options import (
     open_store,
     runs_of,
 )
-from repstore.cli.probes import ResamplesOption, RunsOption
+from repstore.cli.probes import ResamplesOption
 from repstore.cli.render import keep, show, showing_progress
 from repstore.spec import SplitBy, TrainedName
 

@@ -267,6 +267,16 @@ def test_similarities_from_elsewhere_are_asked_by_a_command_of_their_own(store, 
     assert (printed.code, printed.out.strip()) == (0, expected.to_json())
 
 
+@pytest.mark.parametrize("name", ["wic", "pairs", "knn-wsd", "centroid-wsd", "wsi"])
+def test_runs_are_named_with_commas_or_one_by_one(store, name):
+    call = ["probe", name, store, "--layers", "3", "--resamples", "0", "--format", "csv"]
+    runs = ("smollm2/base", "smollm2/repeat")
+    together = command(*call, "--runs", ",".join(runs))
+    assert together.code == 0
+    assert together.out == command(*call, "--run", runs[0], "--run", runs[1]).out
+    assert all(run in together.out for run in runs)
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 def test_every_command_prints_what_the_library_answers_in_every_format(store, name):
     arguments, ask = ANSWERS[name]

@@ -357,7 +357,9 @@ def test_an_imported_run_says_what_it_was_imported_from(store, source):
         }
         row = next(row for row in opened.runs() if row["run"] == "static")
         assert (row["origin"], row["model"]) == ("imported", "counts")
-        with pytest.raises(NotFoundError, match=r"static has no layer 1; it has 0 alone\.$"):
+        with pytest.raises(
+            NotFoundError, match=r"static has no layer 1; it has 0 alone\. Ask of it by itself\.$"
+        ):
             opened.vectors(run="static", layer=1)
 
 

@@ -204,8 +204,9 @@ class RunVectors:
     def _number(self, layer: LayerKey) -> int:
         number = layer_number(layer)
         if number is None or not 0 <= number < self._n_layers:
-            those = f"0 (embeddings) to {self._n_layers - 1}" if self._n_layers > 1 else "0 alone"
-            raise NotFoundError(f"{self._label} has no layer {layer}; it has {those}.")
+            last = self._n_layers - 1
+            those = f"0 (embeddings) to {last}." if last else "0 alone. Ask of it by itself."
+            raise NotFoundError(f"{self._label} has no layer {layer}; it has {those}")
         return number
 
     def rows(self, word_ids: np.ndarray) -> np.ndarray:
