@@ -21,9 +21,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
+
+HALF = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair."""
 
 
 class RepstoreError(Exception):
@@ -98,7 +102,7 @@ def check_choice(option: str, given: object, known: Iterable[str]) -> None:
 
 def is_utf8(text: str) -> bool:
     """Whether a text has no half of a surrogate pair, as JSON can hold and bytes of a command line become."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return HALF.search(text) is None
 
 
 def check_utf8(*given: object) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +26,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 
 settings.register_profile("repstore", deadline=None, max_examples=60)
 settings.load_profile("repstore")
+
+
+@pytest.fixture
+def interrupted_waits_go_on() -> Iterator[None]:
+    """As where polars was used: its handler of SIGINT is set with SA_RESTART."""
+    signal.siginterrupt(signal.SIGINT, False)
+    yield
+    signal.siginterrupt(signal.SIGINT, True)
 
 
 @pytest.fixture(scope="session")

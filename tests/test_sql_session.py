@@ -59,20 +59,16 @@ def test_ctrl_c_stops_a_query_and_the_store_can_be_asked_again(store, query):
     assert store.sql("SELECT count(*) AS n FROM vectors")["n"] == [2 * 2 * 40]
 
 
+@pytest.mark.usefixtures("interrupted_waits_go_on")
 def test_ctrl_c_stops_a_query_where_a_library_has_interrupted_waits_go_on(store):
-    """As polars does, from its first use on: its handler of SIGINT is set with SA_RESTART."""
     store.sql("SELECT 1")
-    signal.siginterrupt(signal.SIGINT, False)
-    try:
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        last_resort = threading.Timer(10, store._session._connection.interrupt)
-        last_resort.start()
-        with pytest.raises(KeyboardInterrupt):
-            store.sql(ENDLESS)
-        assert last_resort.is_alive()
-    finally:
-        signal.siginterrupt(signal.SIGINT, True)
-        last_resort.cancel()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    last_resort = threading.Timer(10, store._session._connection.interrupt)
+    last_resort.start()
+    with pytest.raises(KeyboardInterrupt):
+        store.sql(ENDLESS)
+    assert last_resort.is_alive()
+    last_resort.cancel()
 
 
 def test_an_impatient_ctrl_c_stops_it_too(store, monkeypatch):

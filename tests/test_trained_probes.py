@@ -342,8 +342,8 @@ def test_an_error_at_one_layer_ends_the_work_at_others(planted, monkeypatch):
     assert was_told == [True]
 
 
+@pytest.mark.usefixtures("interrupted_waits_go_on")
 def test_ctrl_c_ends_the_work_at_once_where_a_library_has_interrupted_waits_go_on(planted):
-    """As polars does, from its first use on: its handler of SIGINT is set with SA_RESTART."""
     was_told: list[bool] = []
 
     def learner(inputs, problems, *, memory, progress):
@@ -351,12 +351,8 @@ def test_ctrl_c_ends_the_work_at_once_where_a_library_has_interrupted_waits_go_o
         os.kill(os.getpid(), signal.SIGINT)
         go_on_until_told(progress, was_told)
 
-    signal.siginterrupt(signal.SIGINT, False)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            learn_layers(planted.root, [0], learner)
-    finally:
-        signal.siginterrupt(signal.SIGINT, True)
+    with pytest.raises(KeyboardInterrupt):
+        learn_layers(planted.root, [0], learner)
     assert was_told == [True]
 
 

@@ -53,14 +53,14 @@ def dominance(rows: Sequence[dict[str, Any]], layers: Sequence[LayerKey], word: 
 
 def ranges(some: Sequence[LayerKey], layers: Sequence[LayerKey]) -> str:
     """Some of the layers in words, those that follow each other as a range: ``2, 6-19``."""
-    ranges: list[list[LayerKey]] = []
+    found: list[list[LayerKey]] = []
     for layer in some:
         at = layers.index(layer)
-        if ranges and at > 0 and ranges[-1][-1] == layers[at - 1]:
-            ranges[-1].append(layer)
+        if found and at > 0 and found[-1][-1] == layers[at - 1]:
+            found[-1].append(layer)
         else:
-            ranges.append([layer])
-    return ", ".join(f"{of[0]}-{of[-1]}" if len(of) > 1 else str(of[0]) for of in ranges)
+            found.append([layer])
+    return ", ".join(f"{of[0]}-{of[-1]}" if len(of) > 1 else str(of[0]) for of in found)
 
 
 def _is_same_sense(row: dict[str, Any], word: dict[str, Any]) -> bool:

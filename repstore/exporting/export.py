@@ -94,7 +94,7 @@ def export(
     if dtype is not None:
         check_choice(f"dtype of {chosen.name}", dtype, [one for one in chosen.dtypes if one is not None])
     layout = open_store(Path(store).absolute())
-    check_new(chosen.files(out, n_pairs=1), layout.root)
+    check_new(chosen.files(out, has_pairs=True), layout.root)
     seen = {} if transform is None else {"through": partial(through, name=transform)}
     with looking_up(layout, **seen) as lookup:
         opened = lookup.run(run)
@@ -111,7 +111,7 @@ def export(
         )
         pairs, n_cut = lookup.pairs_among(opened, word_ids) if chosen.with_pairs else ((), 0)
         check_room(out.parent, content.n_bytes() * chosen.growth)
-        files = chosen.files(out, len(pairs))
+        files = chosen.files(out, has_pairs=len(pairs) > 0)
         with drafting(files) as folder:
             chosen.write(content, folder / out.name)
             if pairs:

@@ -46,10 +46,10 @@ class Format:
     layers: int | None = None
     growth: int = 1
 
-    def files(self, out: Path, n_pairs: int) -> list[Path]:
+    def files(self, out: Path, has_pairs: bool) -> list[Path]:
         """What will be at `out` and beside it; that itself comes last."""
         words = [companion(out)] if self.words_beside else []
-        pairs = [pairs_beside(out)] if self.with_pairs and n_pairs else []
+        pairs = [pairs_beside(out)] if self.with_pairs and has_pairs else []
         return [*words, *pairs, out]
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from repstore.corpus.source import Place
 from repstore.errors import CorpusError
+from repstore.importing.tables import SHOWN
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -97,14 +98,14 @@ class Vocabulary:
             if self._kind == "glove":
                 if has_counts or b" " not in line:
                     raise first.refuse(
-                        f'"{line[:60].decode(errors="replace")}"',
+                        f'"{line[:SHOWN].decode(errors="replace")}"',
                         "a word and its numbers, with single blanks between; files that begin with two "
                         "counts are word2vec: or fasttext:",
                     )
                 return Shape(line.count(b" "), None, False)
             if not has_counts or int(counts[1]) < 1:
                 raise first.refuse(
-                    f'"{line[:60].decode(errors="replace")}"',
+                    f'"{line[:SHOWN].decode(errors="replace")}"',
                     "two counts, of words and of numbers; files without are glove:",
                 )
             n_words, d_model = map(int, counts)

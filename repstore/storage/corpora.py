@@ -22,6 +22,7 @@ from repstore.schemas import EDGES, ID_STRIDE, PAIRS, TEXTS, WORDS
 from repstore.spec import CorpusInfo, Edge, Pair, Text, Word
 from repstore.storage.files import (
     TEMPORARY,
+    draft_of,
     fresh_folder,
     publish,
     read_json,
@@ -75,7 +76,7 @@ def write_corpus(layout: Layout, corpus: Corpus, info: CorpusInfo) -> CorpusInfo
                 f'The ids of {info.source} would clash with those of corpus "{other.name}". '
                 "Ingest it into another store."
             )
-    draft = CorpusLayout(fresh_folder(final.root.with_name(final.root.name + TEMPORARY)))
+    draft = CorpusLayout(fresh_folder(draft_of(final.root)))
     tally = _Tally(corpus)
     try:
         _write_texts_and_words(draft, tally, info)

@@ -33,7 +33,7 @@ def write_durably(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int
 
 
 def draft_of(path: Path) -> Path:
-    """Under which name a file is written before it gets its own."""
+    """Under which name a file, or folder, is written before it gets its own."""
     return path.with_name(path.name + TEMPORARY)
 
 

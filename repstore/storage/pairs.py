@@ -26,9 +26,9 @@ ORDER BY pair_id
 GOING_OUT = pa.schema([field for field in PAIRS if field.name != "corpus_id"])
 """Columns of pairs in a file beside the words, for whoever reads them elsewhere."""
 
-WITH_ALL_KNOWN = """
-SELECT pair_id, split, word_a, word_b, label, score FROM pairs WHERE corpus_id = $corpus_id ORDER BY pair_id
-"""
+WITH_ALL_KNOWN = (
+    f"SELECT {', '.join(GOING_OUT.names)} FROM pairs WHERE corpus_id = $corpus_id ORDER BY pair_id"
+)
 ALL_OF = "SELECT word_a, word_b FROM pairs WHERE corpus_id = $corpus_id ORDER BY pair_id"
 SPLITS_OF = """
 SELECT DISTINCT split FROM pairs

@@ -11,7 +11,7 @@ from repstore.errors import StoreError, StoreNotFoundError, StoreVersionError, i
 from repstore.schemas import FORMAT_VERSION
 from repstore.schemas.migrations import migrated
 from repstore.spec import ModelIdentity, RunInfo, RunSpec
-from repstore.storage.files import TEMPORARY, read_json, write_json
+from repstore.storage.files import draft_of, read_json, write_json
 from repstore.storage.layout import Layout
 
 
@@ -29,7 +29,7 @@ def check_place(root: Path) -> None:
         if place.is_file():
             raise StoreError(f"{place} is a file, not a store. Give a new or an empty folder.")
     layout = Layout(root)
-    begun = {layout.lock, layout.lock_holder, layout.marker.with_name(layout.marker.name + TEMPORARY)}
+    begun = {layout.lock, layout.lock_holder, draft_of(layout.marker)}
     if root.exists() and set(root.iterdir()) - begun:
         raise StoreError(f"{root} is not a store and not empty. Give a new or an empty folder.")
 

@@ -11,7 +11,7 @@ from repstore.errors import StoreDamagedError
 from repstore.storage.catalog.filling import fill
 from repstore.storage.catalog.reading import Catalog
 from repstore.storage.corpora import read_corpora
-from repstore.storage.files import TEMPORARY, publish, read_json, sha256_of, sync_file, unwritten, write_json
+from repstore.storage.files import draft_of, publish, read_json, sha256_of, sync_file, unwritten, write_json
 from repstore.storage.layout import Layout
 from repstore.storage.manifest import committed_parts
 from repstore.storage.runs import read_runs
@@ -30,7 +30,7 @@ def publish_catalog(layout: Layout) -> None:
     Its digest is written first and names the catalog that is replaced, too, so that there is no instant at
     which a sound catalog looks damaged.
     """
-    draft = layout.catalog.with_name(layout.catalog.name + TEMPORARY)
+    draft = draft_of(layout.catalog)
     _remove(draft)
     try:
         with hearing(), closing(duckdb.connect(str(draft))) as connection:
